@@ -1,0 +1,25 @@
+// Who is told what, and when: decides the DSNs that an outcome causes (RFC 3461 §5.2). Pure.
+// None for <>; none for NOTIFY=NEVER; none to senders nobody verified (no backscatter) except that the
+// double bounce and the undeliverable DSN become a line to the admin's counter, never a loop.
+#pragma once
+#include <vector>
+
+#include "mail/dsn.h"
+#include "mail/journey.h"
+#include "queue/schedule.h"
+
+namespace goniec {
+
+struct NoticePlan {
+  std::vector<DsnRecipient> failed;   // one DSN
+  std::vector<DsnRecipient> success;  // delivered and relayed: one DSN
+  std::vector<DsnRecipient> delayed;  // one DSN
+  std::vector<bool> delay_notified;   // for SettleRequest
+  bool empty() const { return failed.empty() && success.empty() && delayed.empty(); }
+};
+
+// `outcomes` have just happened to `entry` of `message`.
+NoticePlan plan_notices(const Message& message, const Entry& entry, const std::vector<Outcome>& outcomes,
+                        const RetryPolicy& policy, Instant now);
+
+}  // namespace goniec

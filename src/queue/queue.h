@@ -1,0 +1,105 @@
+// The queue: the facade between those who make messages (intake), those who carry them (outbound) and
+// the store. It knows no engine and no wire; it is told.
+//
+//   accept(request)  -> durable -> entries handed to their carrier (the dispatcher of the owning shard)
+//   settle(...)      -> outcomes, events, notices in one transaction; next try planned here
+//   window           -> leases due entries from the store when their time comes, bounded
+//
+// Ready entries are bounded by `window_entries`: when more are due, they stay on disk until there is
+// room. New mail is leased at its spool only while there is room; else it is due now and waits its turn.
+// A domain has one owner (shard by hash of the domain), local mailboxes too.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/metrics.h"
+#include "mail/journey.h"
+#include "queue/notice.h"
+#include "queue/route.h"
+#include "queue/schedule.h"
+#include "run/world.h"
+#include "store/committer.h"
+#include "store/store.h"
+
+namespace goniec {
+
+struct QueueLimits {
+  std::size_t window_entries = 20000;       // leased and in memory, all shards
+  std::size_t window_octets = 64u << 20;    // of content kept beside them (small messages of new mail)
+  std::size_t inline_octets = 256 * 1024;   // content up to this is kept in memory while it is tried at once
+};
+
+struct QueueOptions {
+  RetryPolicy retry;
+  QueueLimits limits;
+  std::string hostname;
+  Duration keep_bodies{};  // [retention] bodies
+};
+
+// Content that is still in memory, to save reading it back. Immutable, shared by a message's entries.
+struct LoadedContent {
+  std::string prepend, header, body;
+};
+
+// What a carrier gets: it must end in settle() or give_back().
+struct ReadyEntry {
+  Lease lease;
+  Entry entry;
+  std::shared_ptr<const Message> message;
+  std::shared_ptr<const LoadedContent> content;  // null: read it from the store
+  Instant ready_at{};
+};
+
+// The dispatcher of one shard. Called on that shard's loop.
+class Carrier {
+ public:
+  virtual ~Carrier() = default;
+  virtual void carry(ReadyEntry entry) = 0;
+};
+
+class Queue {
+ public:
+  Queue(QueueOptions options, Committer& committer, ReaderPool& readers, Metrics& metrics, LogSink& log);
+  ~Queue();
+
+  // Before start(): shards in order, each with its loop and carrier.
+  void add_shard(Loop& loop, Carrier& carrier);
+  void start();                 // begins to lease what is due, on the first shard's loop
+  Task<void> stop(Loop& loop);  // no new carry(); returns when every lease was settled or given back
+  void set_options(QueueOptions options);  // reload
+
+  MessageId next_id(Clock& clock, Random& random);  // any thread
+
+  // Durable when it ends ok (250 may follow). Entries' due, expires and ids are set here.
+  // `content` (optional) saves reading back.
+  Task<Result<void>> accept(Loop& loop, SpoolRequest request, std::shared_ptr<const LoadedContent> content);
+  Task<Result<void>> write_chunk(Loop& loop, ChunkWrite chunk);
+
+  // The end of an attempt. Plans the next try, events, delay notices and DSNs. `appends` for local delivery.
+  Task<Result<void>> settle(Loop& loop, ReadyEntry entry, std::vector<Outcome> outcomes,
+                            std::vector<MailboxAppend> appends = {});
+  void give_back(ReadyEntry entry);  // not tried: due as before
+
+  // Content for sending: prepend and header, then chunks.
+  Task<Result<Content>> content(Loop& loop, MessageId id);
+  Task<Result<std::string>> chunk(Loop& loop, MessageId id, std::uint32_t number);
+
+  // By hand (goniec queue …): each id's entries that match. Results name what happened.
+  Task<Result<std::vector<QueueItem>>> list(Loop& loop, QueueFilter filter);
+  Task<Result<QueueStats>> stats(Loop& loop);
+  Task<Result<Entry>> change(Loop& loop, QueueItem item, QueueAction action, std::string reason);
+
+  // Makes the DSN messages of a plan as spool requests (given by intake at start-up: queue cannot include it).
+  using Notifier = std::function<std::vector<SpoolRequest>(const Message&, const Content&, const std::string& body,
+                                                           const NoticePlan&, Instant now, MessageId (*)(void*), void*)>;
+
+  struct State;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace goniec
