@@ -60,6 +60,14 @@ class Carrier {
   virtual void carry(ReadyEntry entry) = 0;
 };
 
+// Composes the DSNs of a plan and gives them as messages to spool (duties/notices; through intake).
+class NoticeMaker {
+ public:
+  virtual ~NoticeMaker() = default;
+  virtual Task<std::vector<SpoolRequest>> make(Loop& loop, std::shared_ptr<const Message> message,
+                                               NoticePlan plan, Instant now) = 0;
+};
+
 class Queue {
  public:
   Queue(QueueOptions options, Committer& committer, ReaderPool& readers, Metrics& metrics, LogSink& log);
@@ -67,6 +75,7 @@ class Queue {
 
   // Before start(): shards in order, each with its loop and carrier.
   void add_shard(Loop& loop, Carrier& carrier);
+  void set_notice_maker(NoticeMaker& maker);
   void start();                 // begins to lease what is due, on the first shard's loop
   Task<void> stop(Loop& loop);  // no new carry(); returns when every lease was settled or given back
   void set_options(QueueOptions options);  // reload
@@ -75,7 +84,8 @@ class Queue {
 
   // Durable when it ends ok (250 may follow). Entries' due, expires and ids are set here.
   // `content` (optional) saves reading back.
-  Task<Result<void>> accept(Loop& loop, SpoolRequest request, std::shared_ptr<const LoadedContent> content);
+  Task<Result<void>> accept(Loop& loop, SpoolRequest request,
+                            std::shared_ptr<const LoadedContent> content);
   Task<Result<void>> write_chunk(Loop& loop, ChunkWrite chunk);
 
   // The end of an attempt. Plans the next try, events, delay notices and DSNs. `appends` for local delivery.
@@ -92,11 +102,7 @@ class Queue {
   Task<Result<QueueStats>> stats(Loop& loop);
   Task<Result<Entry>> change(Loop& loop, QueueItem item, QueueAction action, std::string reason);
 
-  // Makes the DSN messages of a plan as spool requests (given by intake at start-up: queue cannot include it).
-  using Notifier = std::function<std::vector<SpoolRequest>(const Message&, const Content&, const std::string& body,
-                                                           const NoticePlan&, Instant now, MessageId (*)(void*), void*)>;
-
-  struct State;
+  struct State;  // queue.cc
 
  private:
   std::unique_ptr<State> state_;
