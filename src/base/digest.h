@@ -1,0 +1,30 @@
+// Digests and encodings of bytes. CRC32C guards what is stored (not against malice); SHA-256 and
+// HMAC are OpenSSL's. Base64 is RFC 4648 §4 with strict padding.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace goniec {
+
+// Castagnoli, check value 0xE3069283. crc32c(b, crc32c(a)) is the value of a followed by b.
+std::uint32_t crc32c(std::string_view data, std::uint32_t previous = 0);
+std::uint32_t crc32c_by_table(std::string_view data, std::uint32_t previous = 0);  // any processor
+
+using Sha256 = std::array<unsigned char, 32>;
+Sha256 sha256(std::string_view data);
+Sha256 hmac_sha256(std::string_view key, std::string_view data);
+Sha256 pbkdf2_sha256(std::string_view password, std::string_view salt, unsigned iterations);
+inline std::string_view view(const Sha256& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+bool equal_in_constant_time(std::string_view a, std::string_view b);  // length may leak
+
+std::string to_base64(std::string_view data);
+std::optional<std::string> from_base64(std::string_view text);  // nullopt: not canonical base64
+std::string to_hex(std::string_view data);                      // lower case
+std::optional<std::string> from_hex(std::string_view text);
+
+}  // namespace goniec
