@@ -1,0 +1,3 @@
+// The one translation unit that compiles Asio itself (BOOST_ASIO_SEPARATE_COMPILATION): all others
+// see its declarations only. TLS is our own engine (net/tls), so Asio's SSL part is not compiled.
+#include <boost/asio/impl/src.hpp>
