@@ -2,16 +2,17 @@
 //
 //   Caller -> Transaction -> Verdict -> Message -> Entry -> Route -> Lease -> Outcome -> Event
 //
-// A type moves forward only: each stage adds, none edits. A rewrite makes a new Message with a parent.
+// A type moves forward only: each stage adds, none edits. A rewrite makes a new Message with a
+// parent.
 //   accept    net, inbound/admission   Caller        who connected, to what, over what
 //   session   proto/smtp/server        Transaction   what they asked: grammar and order only
-//   policy    inbound/policy           Verdict       accept, defer or reject, and the rule that decided
-//   spool     intake -> queue          Message       made durable in ONE transaction, then 250
-//   schedule  queue                    Entry         one recipient domain of one message, with its retry state
-//   route     queue/route, outbound    Route         which hosts, what TLS, what transport
-//   deliver   outbound/attempt         Lease         the right to try an entry until a time
-//   result    attempt -> queue         Outcome       per recipient
-//   event     store                    Event         written in the same transaction as its cause
+//   policy    inbound/policy           Verdict       accept, defer or reject, and the rule that
+//   decided spool     intake -> queue          Message       made durable in ONE transaction, then
+//   250 schedule  queue                    Entry         one recipient domain of one message, with
+//   its retry state route     queue/route, outbound    Route         which hosts, what TLS, what
+//   transport deliver   outbound/attempt         Lease         the right to try an entry until a
+//   time result    attempt -> queue         Outcome       per recipient event     store Event
+//   written in the same transaction as its cause
 #pragma once
 #include <array>
 #include <cstdint>
@@ -32,7 +33,7 @@ struct IpAddress {  // IPv4 is kept as IPv4, an IPv4-mapped IPv6 address becomes
   std::array<std::uint8_t, 16> octets{};
   bool v6 = false;
   auto operator<=>(const IpAddress&) const = default;
-  std::string text() const;                                   // "192.0.2.1", "2001:db8::1"
+  std::string text() const;  // "192.0.2.1", "2001:db8::1"
   static std::optional<IpAddress> parse(std::string_view text);
   bool is_loopback() const;
   bool is_private() const;  // RFC 1918, 4193, 6598, link-local, loopback, unspecified, multicast
@@ -52,7 +53,19 @@ struct IpNetwork {  // "127.0.0.0/8", "2001:db8::/32", or one address
   bool contains(const IpAddress& candidate) const;
 };
 
-enum class ListenerKind { mx, submission, submissions, lmtp, pop3, pop3s, imap, imaps, http, https, admin };
+enum class ListenerKind {
+  mx,
+  submission,
+  submissions,
+  lmtp,
+  pop3,
+  pop3s,
+  imap,
+  imaps,
+  http,
+  https,
+  admin
+};
 std::string_view name_of(ListenerKind kind);
 std::optional<ListenerKind> listener_kind_of(std::string_view name);
 
@@ -61,16 +74,16 @@ struct TlsFacts {
   std::string cipher;       // "TLS_AES_256_GCM_SHA384"
   std::string server_name;  // SNI
   bool resumed = false;
-  std::string verified;     // "none", "dane", "mta_sts", "pkix"
+  std::string verified;  // "none", "dane", "mta_sts", "pkix"
 };
 
 struct Caller {
-  Endpoint remote, local;        // after PROXY, what PROXY said
+  Endpoint remote, local;  // after PROXY, what PROXY said
   ListenerKind listener = ListenerKind::mx;
-  std::optional<Endpoint> proxy; // the PROXY peer, when there was one
+  std::optional<Endpoint> proxy;  // the PROXY peer, when there was one
   std::optional<TlsFacts> tls;
   Instant connected_at{};
-  bool trusted = false;          // the address is in the listener's `trust`
+  bool trusted = false;  // the address is in the listener's `trust`
 };
 
 // ---------------------------------------------------------------- session
@@ -90,7 +103,8 @@ struct Sender {
   BodyType body = BodyType::seven_bit;
   bool smtputf8 = false;
   DsnReturn ret = DsnReturn::unspecified;
-  std::optional<std::string> envelope_id;  // ENVID as given, xtext (never decoded into a line format)
+  std::optional<std::string>
+      envelope_id;  // ENVID as given, xtext (never decoded into a line format)
 };
 
 struct Recipient {
@@ -125,8 +139,8 @@ std::string_view name_of(Source source);
 
 // The content of a message on disk: prepend + header + body chunks. Lives while it has a holder.
 struct Content {
-  std::string prepend;            // trace fields we add, each line CRLF-ended
-  std::string header;             // header block as received or fixed up, with the empty line at its end
+  std::string prepend;  // trace fields we add, each line CRLF-ended
+  std::string header;   // header block as received or fixed up, with the empty line at its end
   std::uint64_t body_octets = 0;
   std::uint32_t body_chunks = 0;  // of at most 64 KiB each
   std::uint32_t crc32c = 0;       // over header + body (not prepend)
@@ -139,13 +153,13 @@ struct Message {
   Source source = Source::smtp;
   Sender sender;
   Instant received_at{};
-  std::string message_id;  // Message-ID field without <>, for trace
-  std::string submitter;   // account, "uid=33" for sendmail, "" for mx
-  std::string stream;      // later: transactional, bulk
-  std::uint8_t priority = 0;      // kept, no interface yet
-  Instant not_before{};           // kept, no interface yet (scheduled release)
-  bool requires_8bit = false;     // an octet above 127 in header or body
-  bool verified_sender = false;   // authenticated or local: a DSN may be sent (no backscatter)
+  std::string message_id;        // Message-ID field without <>, for trace
+  std::string submitter;         // account, "uid=33" for sendmail, "" for mx
+  std::string stream;            // later: transactional, bulk
+  std::uint8_t priority = 0;     // kept, no interface yet
+  Instant not_before{};          // kept, no interface yet (scheduled release)
+  bool requires_8bit = false;    // an octet above 127 in header or body
+  bool verified_sender = false;  // authenticated or local: a DSN may be sent (no backscatter)
   Content content;
 };
 
@@ -172,7 +186,7 @@ struct EntryId {
 
 struct Entry {
   EntryId id;
-  Domain domain;  // recipient domain; for local mailboxes the local domain
+  Domain domain;       // recipient domain; for local mailboxes the local domain
   bool local = false;  // goes to mailboxes of this store
   std::vector<EntryRecipient> recipients;
   EntryState state = EntryState::due;
@@ -190,19 +204,31 @@ struct Lease {
 
 // ---------------------------------------------------------------- result
 struct Outcome {
-  std::uint32_t recipient = 0;  // index in Entry::recipients
+  std::uint32_t recipient = 0;                    // index in Entry::recipients
   RecipientState state = RecipientState::queued;  // queued: deferred
-  Reply reply;                  // code 0: no reply, text says what happened
-  std::string site;             // "mx.wp.pl[212.77.101.4]:25", "mailbox", "" before a host was chosen
-  std::string route;            // the rule that chose the way: "mx", "route 2 (goniec.toml:41)", "local"
-  std::string phase;            // "connect", "tls", "helo", "mail", "rcpt", "data", "dot", "route", "local"
+  Reply reply;                                    // code 0: no reply, text says what happened
+  std::string site;   // "mx.wp.pl[212.77.101.4]:25", "mailbox", "" before a host was chosen
+  std::string route;  // the rule that chose the way: "mx", "route 2 (goniec.toml:41)", "local"
+  std::string phase;  // "connect", "tls", "helo", "mail", "rcpt", "data", "dot", "route", "local"
   std::optional<TlsFacts> tls;
   Duration delay_queue{}, delay_connect{}, delay_transmit{};
 };
 
 // ---------------------------------------------------------------- event
 enum class EventKind : std::uint8_t {
-  received, delivered, relayed, deferred, failed, expired, held, released, retried, deleted, delay_notice, dsn_sent, expanded
+  received,
+  delivered,
+  relayed,
+  deferred,
+  failed,
+  expired,
+  held,
+  released,
+  retried,
+  deleted,
+  delay_notice,
+  dsn_sent,
+  expanded
 };
 std::string_view name_of(EventKind kind);
 std::optional<EventKind> event_kind_of(std::string_view name);
