@@ -54,8 +54,9 @@ class Draft {
   Task<Reply> commit();  // 250 2.0.0 Ok: queued as ID, or why not
   const std::string& rule() const;  // of the refusal, or "content.ok"
 
+  struct State;  // draft.cc
+
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 

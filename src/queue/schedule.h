@@ -17,7 +17,7 @@ struct RetryPolicy {
   Duration delay_notice = std::chrono::hours(4);    // zero: none
 };
 
-// `tries`: how many were made, 1 after the first. Never before now + a second, never after `expires`
+// `tries`: how many were made, 1 after the first. Never before now + 100 ms, never after `expires`
 // unless that is past.
 Instant next_try(const RetryPolicy& policy, std::uint32_t tries, Instant now, Instant expires, std::uint64_t chance);
 

@@ -1,0 +1,282 @@
+// See draft.h. States of a Draft: collecting the header -> streaming the body -> committed or refused.
+#include "intake/draft.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/digest.h"
+#include "base/text.h"
+#include "mail/trace.h"
+
+namespace goniec {
+namespace {
+
+// Where the header ends in `text`: the offset after the empty line, or npos.
+std::size_t header_end(std::string_view text, std::size_t searched) {
+  if (text.starts_with("\r\n")) return 2;
+  const std::size_t at = text.find("\r\n\r\n", searched > 3 ? searched - 3 : 0);
+  return at == std::string_view::npos ? at : at + 4;
+}
+
+// Final recipients grouped by domain: one entry serves many recipients of one domain.
+std::vector<Entry> make_entries(const Expansion& expansion) {
+  std::vector<Entry> entries;
+  std::map<std::pair<bool, Domain>, std::size_t> index;
+  for (const FinalRecipient& final : expansion.recipients) {
+    const auto key = std::pair(final.local, final.recipient.address.domain());
+    auto [found, is_new] = index.try_emplace(key, entries.size());
+    if (is_new) {
+      Entry entry;
+      entry.domain = final.recipient.address.domain();
+      entry.local = final.local;
+      entries.push_back(std::move(entry));
+    }
+    EntryRecipient recipient;
+    recipient.recipient = final.recipient;
+    entries[found->second].recipients.push_back(std::move(recipient));
+  }
+  return entries;
+}
+
+std::vector<Event> expanded_events(const Expansion& expansion, MessageId id, Instant now) {
+  std::vector<Event> events;
+  for (const auto& expanded : expansion.expanded) {
+    std::string to;
+    for (const Address& target : expanded.targets) {
+      if (!to.empty()) to += ", ";
+      to += target.text();
+    }
+    Event event;
+    event.kind = EventKind::expanded;
+    event.message = id;
+    event.at = now;
+    event.recipient = expanded.recipient.address.text();
+    event.data = reason_event_data(to);
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+Reply reply_of(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::try_later: return Reply(452, {4, 3, 1}, error.message);
+    case ErrorKind::bad_data: return Reply(550, {5, 4, 6}, error.message);
+    default: return Reply(451, {4, 3, 0}, "the message could not be stored: " + error.message);
+  }
+}
+
+}  // namespace
+
+struct Draft::State {
+  Queue& queue;
+  const Directory& directory;
+  const IntakeOptions& options;
+  Loop& loop;
+  DraftFacts facts;
+  Message message;
+  Instant opened{};
+
+  bool in_header = true;
+  std::string header_buffer;
+  std::vector<std::string> kept;    // body chunks, each chunk_octets but the last
+  std::size_t kept_octets = 0;
+  std::uint32_t written_chunks = 0;  // already on their way to the store
+  std::optional<Reply> refusal;
+  std::string rule = "content.ok";
+
+  void refuse(Reply reply, std::string why) {
+    refusal = std::move(reply);
+    rule = std::move(why);
+    header_buffer = {};
+    kept.clear();
+    kept_octets = 0;
+  }
+  void end_header(std::size_t body_offset_hint);
+  void take_body(std::string_view octets);
+  Task<void> ride_along();
+  Task<void> write_one(ChunkWrite chunk, std::size_t& open, Signal& done);
+  Result<SpoolRequest> make_request();
+};
+
+void Draft::State::end_header(std::size_t end) {
+  in_header = false;
+  FixupOptions fixup{.source = facts.source, .hostname = options.hostname, .id = message.id, .now = opened, .limits = {}};
+  std::string_view block(header_buffer);
+  block = block.substr(0, std::min(end, block.size()));
+  auto scanned = scan_header(block, fixup.limits);
+  // A line that is no field ends the header before it; the empty line between is put in.
+  std::size_t body_at = scanned ? scanned->body_offset : block.size();
+  std::string_view header_part = block.substr(0, body_at);
+  FixedHeader fixed = fix_header(header_part, fixup);
+  if (fixed.refusal) return refuse(std::move(*fixed.refusal), std::move(fixed.rule));
+  message.content.header = std::move(fixed.header);
+  message.message_id = std::move(fixed.message_id);
+  message.content.crc32c = crc32c(message.content.header);
+  message.requires_8bit = !is_ascii(message.content.header);
+  const std::string rest = header_buffer.substr(body_at);
+  header_buffer = {};
+  take_body(rest);
+}
+
+void Draft::State::take_body(std::string_view octets) {
+  message.content.body_octets += octets.size();
+  message.content.crc32c = crc32c(octets, message.content.crc32c);
+  if (!message.requires_8bit && !is_ascii(octets)) message.requires_8bit = true;
+  while (!octets.empty()) {
+    if (kept.empty() || kept.back().size() == options.chunk_octets) {
+      kept.emplace_back();
+      kept.back().reserve(std::min(octets.size(), options.chunk_octets));
+    }
+    std::string& chunk = kept.back();
+    const std::size_t part = std::min(octets.size(), options.chunk_octets - chunk.size());
+    chunk.append(octets.substr(0, part));
+    kept_octets += part;
+    octets.remove_prefix(part);
+  }
+}
+
+Task<void> Draft::State::write_one(ChunkWrite chunk, std::size_t& open, Signal& done) {
+  auto written = co_await queue.write_chunk(loop, std::move(chunk));
+  if (!written && !refusal) refuse(reply_of(written.error()), "store");
+  --open;
+  done.notify_all();
+}
+
+// All whole chunks go into the group that commits next, together; the session waits for them.
+Task<void> Draft::State::ride_along() {
+  std::size_t open = 0;
+  Signal done;
+  std::vector<std::string> whole;
+  while (!kept.empty() && kept.front().size() == options.chunk_octets) {
+    whole.push_back(std::move(kept.front()));
+    kept.erase(kept.begin());
+  }
+  for (std::string& octets : whole) {
+    kept_octets -= octets.size();
+    ++open;
+    spawn(write_one(ChunkWrite{message.id, written_chunks++, std::move(octets)}, open, done));
+  }
+  while (open > 0) co_await done.wait();
+}
+
+Result<SpoolRequest> Draft::State::make_request() {
+  Expansion expansion = TRY(expand_recipients(directory, facts.transaction.recipients, ExpandLimits{}));
+  message.content.body_chunks = written_chunks + static_cast<std::uint32_t>(kept.size());
+  SpoolRequest request;
+  request.entries = make_entries(expansion);
+  if (request.entries.empty()) return fail(ErrorKind::bad_data, "no recipient is left after aliases were resolved");
+  request.events = expanded_events(expansion, message.id, message.received_at);
+  request.chunks = std::move(kept);
+  request.message = message;
+  return request;
+}
+
+Draft::Draft(Queue& queue, const Directory& directory, const IntakeOptions& options, Loop& loop, DraftFacts facts)
+    : state_(new State{.queue = queue, .directory = directory, .options = options, .loop = loop,
+                       .facts = std::move(facts), .message = {}}) {
+  State& state = *state_;
+  state.opened = loop.clock().now();
+  Message& message = state.message;
+  message.id = queue.next_id(loop.clock(), loop.random());
+  message.parent = state.facts.parent;
+  message.source = state.facts.source;
+  message.sender = state.facts.transaction.sender;
+  message.received_at = state.opened;
+  message.submitter = state.facts.submitter;
+  message.verified_sender = state.facts.verified_sender;
+  if (state.facts.source == Source::sendmail) {
+    message.content.prepend = received_field_local(options.hostname, state.facts.uid, message.id, state.opened);
+  } else if (state.facts.caller.remote.port != 0) {
+    message.content.prepend = received_field(ReceivedFacts{state.facts.caller, state.facts.transaction, options.hostname,
+                                                           message.id, state.opened});
+  }
+}
+
+Draft::~Draft() = default;
+
+MessageId Draft::id() const { return state_->message.id; }
+const std::string& Draft::rule() const { return state_->rule; }
+
+Task<void> Draft::write(std::string_view octets) {
+  State& state = *state_;
+  if (state.refusal) co_return;
+  if (state.in_header) {
+    const std::size_t searched = state.header_buffer.size();
+    state.header_buffer.append(octets);
+    const std::size_t end = header_end(state.header_buffer, searched);
+    if (end != std::string::npos)
+      state.end_header(end);
+    else if (state.header_buffer.size() > HeaderLimits{}.block_octets)
+      state.end_header(state.header_buffer.size());
+  } else {
+    state.take_body(octets);
+  }
+  if (state.kept_octets > state.options.kept_octets) co_await state.ride_along();
+}
+
+Task<Reply> Draft::commit() {
+  State& state = *state_;
+  if (!state.refusal && state.in_header) state.end_header(state.header_buffer.size());
+  if (state.refusal) co_return *state.refusal;
+
+  auto request = state.make_request();
+  if (!request) {
+    state.rule = "recipients.expand";
+    co_return reply_of(request.error());
+  }
+  const Reply ok(250, {2, 0, 0}, "Ok: queued as " + state.message.id.text());
+  state.facts.stages.push_back(StageFact{.stage = "content", .at = state.opened,
+                                         .took = state.loop.clock().now() - state.opened, .rule = state.rule,
+                                         .reply = ok.one_line(), .recipient = {}});
+  Event received;
+  received.kind = EventKind::received;
+  received.message = state.message.id;
+  received.at = state.message.received_at;
+  received.data = received_event_data({state.facts.caller, state.facts.transaction, request->message, state.facts.stages});
+  request->events.insert(request->events.begin(), std::move(received));
+
+  std::shared_ptr<LoadedContent> content;
+  if (state.written_chunks == 0) {
+    content = std::make_shared<LoadedContent>();
+    content->prepend = state.message.content.prepend;
+    content->header = state.message.content.header;
+    content->body.reserve(state.message.content.body_octets);
+    for (const std::string& chunk : request->chunks) content->body += chunk;
+  }
+  auto accepted = co_await state.queue.accept(state.loop, std::move(*request), std::move(content));
+  if (!accepted) {
+    state.rule = "store";
+    co_return reply_of(accepted.error());
+  }
+  co_return ok;
+}
+
+Result<SpoolRequest> make_spool_request(Queue& queue, const Directory& directory, const IntakeOptions& options,
+                                        Loop& loop, DraftFacts facts, std::string header, std::string body) {
+  Draft::State state{.queue = queue, .directory = directory, .options = options, .loop = loop,
+                     .facts = std::move(facts), .message = {}};
+  Message& message = state.message;
+  state.opened = loop.clock().now();
+  message.id = queue.next_id(loop.clock(), loop.random());
+  message.parent = state.facts.parent;
+  message.source = state.facts.source;
+  message.sender = state.facts.transaction.sender;
+  message.received_at = state.opened;
+  message.content.crc32c = crc32c(header);
+  message.requires_8bit = !is_ascii(header);
+  if (auto scanned = scan_header(header, HeaderLimits{}))
+    if (const HeaderField* id = find_field(*scanned, "Message-ID")) message.message_id = message_id_of(unfold(id->value));
+  message.content.header = std::move(header);
+  state.in_header = false;
+  state.take_body(body);
+  SpoolRequest request = TRY(state.make_request());
+  Event received;
+  received.kind = EventKind::received;
+  received.message = message.id;
+  received.at = message.received_at;
+  received.data = received_event_data({state.facts.caller, state.facts.transaction, request.message, state.facts.stages});
+  request.events.insert(request.events.begin(), std::move(received));
+  return request;
+}
+
+}  // namespace goniec

@@ -1,0 +1,455 @@
+// See queue.h. One State, used from every shard: what is shared is atomic, immutable, or behind the
+// commit thread; the lease loop lives on the first shard.
+#include "queue/queue.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/text.h"
+#include "queue/event_data.h"
+
+namespace goniec {
+namespace {
+
+constexpr std::size_t lease_batch = 500;
+constexpr Duration longest_wait = std::chrono::seconds(30);
+
+EventKind event_kind(RecipientState state) {
+  switch (state) {
+    case RecipientState::queued: return EventKind::deferred;
+    case RecipientState::delivered: return EventKind::delivered;
+    case RecipientState::relayed: return EventKind::relayed;
+    case RecipientState::failed: return EventKind::failed;
+    case RecipientState::expired: return EventKind::expired;
+    case RecipientState::expanded: return EventKind::expanded;
+  }
+  return EventKind::deferred;
+}
+
+EventKind event_kind(QueueAction action) {
+  switch (action) {
+    case QueueAction::retry: return EventKind::retried;
+    case QueueAction::hold: return EventKind::held;
+    case QueueAction::release: return EventKind::released;
+    case QueueAction::expire: return EventKind::failed;
+    case QueueAction::remove: return EventKind::deleted;
+  }
+  return EventKind::retried;
+}
+
+// A deferral after the entry's time is over becomes its end (RFC 5321 §4.5.4.1).
+void expire_outcomes(const Entry& entry, std::vector<Outcome>& outcomes, Instant now) {
+  if (now < entry.expires) return;
+  for (Outcome& outcome : outcomes)
+    if (outcome.state == RecipientState::queued) outcome.state = RecipientState::expired;
+}
+
+}  // namespace
+
+struct Queue::State {
+  struct Shard {
+    Loop* loop = nullptr;
+    Carrier* carrier = nullptr;
+  };
+  Committer& committer;
+  ReaderPool& readers;
+  LogSink& log;
+  std::vector<Shard> shards;
+  NoticeMaker* notice_maker = nullptr;
+
+  std::mutex mutex;  // options, id maker
+  std::shared_ptr<const QueueOptions> options;
+  MessageIdMaker ids;
+
+  std::atomic<std::size_t> in_window{0};
+  std::atomic<bool> stopping{false};
+  // First shard's loop only:
+  Signal wake;
+  Instant sleeping_until{};
+  bool lease_loop_done = true;
+
+  Counter& received;
+  Counter& settled_delivered;
+  Counter& settled_deferred;
+  Counter& settled_failed;
+  Counter& settled_expired;
+  Counter& double_bounces;
+  Gauge& window_gauge;
+
+  State(QueueOptions queue_options, Committer& queue_committer, ReaderPool& queue_readers, Metrics& metrics,
+        LogSink& sink)
+      : committer(queue_committer),
+        readers(queue_readers),
+        log(sink),
+        options(std::make_shared<const QueueOptions>(std::move(queue_options))),
+        ids(queue_committer.store().highest_id()),
+        received(metrics.counter("goniec_messages_queued_total", "Messages made durable and answered 250")),
+        settled_delivered(outcome_counter(metrics, "delivered")),
+        settled_deferred(outcome_counter(metrics, "deferred")),
+        settled_failed(outcome_counter(metrics, "bounced")),
+        settled_expired(outcome_counter(metrics, "expired")),
+        double_bounces(metrics.counter("goniec_double_bounces_total", "Notifications that could not be delivered")),
+        window_gauge(metrics.gauge("goniec_queue_window_entries", "Entries leased and in memory")) {}
+
+  static Counter& outcome_counter(Metrics& metrics, const char* status) {
+    return metrics.counter("goniec_deliveries_total", "Outcomes of recipients", {{"status", status}});
+  }
+
+  std::shared_ptr<const QueueOptions> current_options() {
+    std::lock_guard lock(mutex);
+    return options;
+  }
+
+  Shard& owner_of(const Domain& domain) { return shards[std::hash<Domain>{}(domain) % shards.size()]; }
+
+  void hand_over(ReadyEntry ready) {
+    Shard& shard = owner_of(ready.entry.domain);
+    if (shard.loop->is_current()) return shard.carrier->carry(std::move(ready));
+    auto boxed = std::make_shared<ReadyEntry>(std::move(ready));
+    shard.loop->post([&shard, boxed] { shard.carrier->carry(std::move(*boxed)); });
+  }
+
+  void left_window(std::size_t entries) {
+    const std::size_t before = in_window.fetch_sub(entries);
+    const QueueLimits limits{};
+    // Someone may wait for room, or for the end.
+    if (before >= limits.window_entries || (stopping && before == entries)) poke();
+  }
+
+  // Any thread: the lease loop looks again.
+  void poke() {
+    if (shards.empty()) return;
+    shards[0].loop->post([this] { wake.notify_all(); });
+  }
+  void poke_for(Instant due) {
+    if (shards.empty()) return;
+    shards[0].loop->post([this, due] {
+      if (due < sleeping_until) wake.notify_all();
+    });
+  }
+
+  Task<void> lease_loop();
+  Task<void> sleep_until_due(std::optional<Instant> due);
+  void hand_over_leased(std::vector<LeasedEntry> leased, Instant now);
+  void hand_over_spooled(const SpoolRequest& request, const SpoolResult& result,
+                         std::shared_ptr<const LoadedContent> content, Instant now);
+  Task<std::vector<SpoolRequest>> make_notices(Loop& loop, std::shared_ptr<const Message> message, NoticePlan plan,
+                                               Instant now);
+  void prepare_entries(SpoolRequest& request, Instant now);
+  void count(const std::vector<Outcome>& outcomes, const Message& message);
+};
+
+// ---------------------------------------------------------------- leasing what is due
+Task<void> Queue::State::lease_loop() {
+  Loop& loop = *shards[0].loop;
+  while (!stopping) {
+    const std::size_t room_limit = current_options()->limits.window_entries;
+    const std::size_t used = in_window.load();
+    const Instant now = loop.clock().now();
+    std::size_t got = 0;
+    if (used < room_limit) {
+      LeaseRequest request;
+      request.now = now;
+      request.limit = std::min(lease_batch, room_limit - used);
+      auto leased = co_await committer.lease(loop, std::move(request));
+      if (leased) {
+        got = leased->size();
+        in_window += got;
+        window_gauge.set(static_cast<double>(in_window.load()));
+        hand_over_leased(std::move(*leased), now);
+      }
+      if (got == lease_batch) continue;
+    }
+    auto due = co_await committer.next_due(loop);
+    if (stopping) break;
+    if (due && *due <= loop.clock().now() && in_window.load() >= room_limit) due.reset();  // waits for room
+    co_await sleep_until_due(due);
+  }
+  lease_loop_done = true;
+  wake.notify_all();
+}
+
+Task<void> Queue::State::sleep_until_due(std::optional<Instant> due) {
+  Loop& loop = *shards[0].loop;
+  const Instant now = loop.clock().now();
+  Duration wait = longest_wait;
+  if (due) wait = std::clamp<Duration>(std::chrono::duration_cast<Duration>(*due - now), Duration(1000), longest_wait);
+  sleeping_until = now + wait;
+  loop.at(loop.clock().moment() + wait, [this] { wake.notify_all(); });
+  co_await wake.wait();
+  sleeping_until = Instant{};
+}
+
+void Queue::State::hand_over_leased(std::vector<LeasedEntry> leased, Instant now) {
+  std::shared_ptr<const Message> last;
+  for (LeasedEntry& item : leased) {
+    // Entries of one message come together and share it.
+    if (!last || last->id != item.message.id) last = std::make_shared<const Message>(std::move(item.message));
+    hand_over(ReadyEntry{item.lease, std::move(item.entry), last, nullptr, now});
+  }
+}
+
+void Queue::State::hand_over_spooled(const SpoolRequest& request, const SpoolResult& result,
+                                     std::shared_ptr<const LoadedContent> content, Instant now) {
+  Message envelope = request.message;
+  envelope.content.header.clear();  // lives in `content` or in the store
+  envelope.content.prepend.clear();
+  auto message = std::make_shared<const Message>(std::move(envelope));
+  for (std::size_t i = 0; i < request.entries.size() && i < result.leases.size(); ++i) {
+    if (result.leases[i].fence == 0) continue;
+    Entry entry = request.entries[i];
+    entry.state = EntryState::leased;
+    hand_over(ReadyEntry{result.leases[i], std::move(entry), message, content, now});
+  }
+}
+
+// ---------------------------------------------------------------- making durable
+void Queue::State::prepare_entries(SpoolRequest& request, Instant now) {
+  auto current = current_options();
+  const bool null_sender = request.message.sender.address.empty();
+  const Instant expires = now + (null_sender ? std::min(current->retry.expire, current->retry.expire_notice)
+                                             : current->retry.expire);
+  std::uint32_t number = 0;
+  for (Entry& entry : request.entries) {
+    entry.id = EntryId{request.message.id, number++};
+    entry.due = std::max(now, request.message.not_before);
+    entry.expires = expires;
+    entry.priority = request.message.priority;
+  }
+  if (current->keep_bodies > Duration::zero()) request.keep_until = now + current->keep_bodies;
+  request.lease = !stopping && in_window.load() + request.entries.size() <= current->limits.window_entries;
+}
+
+Task<Result<void>> Queue::accept(Loop& loop, SpoolRequest request, std::shared_ptr<const LoadedContent> content) {
+  State& state = *state_;
+  const Instant now = loop.clock().now();
+  state.prepare_entries(request, now);
+  const SpoolRequest kept = [&request] {  // what is handed over needs no chunks
+    SpoolRequest copy;
+    copy.message = request.message;
+    copy.entries = request.entries;
+    return copy;
+  }();
+  const bool leased = request.lease;
+  if (leased) state.in_window += kept.entries.size();
+  auto spooled = co_await state.committer.spool(loop, std::move(request));
+  if (!spooled) {
+    if (leased) state.left_window(kept.entries.size());
+    co_return std::unexpected(spooled.error());
+  }
+  state.received.add();
+  if (leased) {
+    const std::size_t missing = static_cast<std::size_t>(
+        std::count_if(spooled->leases.begin(), spooled->leases.end(), [](const Lease& l) { return l.fence == 0; }));
+    if (missing > 0) state.left_window(missing);
+    state.hand_over_spooled(kept, *spooled, std::move(content), now);
+  } else {
+    state.poke_for(now);
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Queue::write_chunk(Loop& loop, ChunkWrite chunk) {
+  return state_->committer.write_chunk(loop, std::move(chunk));
+}
+
+// ---------------------------------------------------------------- settling
+Task<std::vector<SpoolRequest>> Queue::State::make_notices(Loop& loop, std::shared_ptr<const Message> message,
+                                                           NoticePlan plan, Instant now) {
+  if (plan.empty() || !notice_maker) co_return std::vector<SpoolRequest>{};
+  auto notices = co_await notice_maker->make(loop, std::move(message), std::move(plan), now);
+  for (SpoolRequest& notice : notices) {
+    prepare_entries(notice, now);
+    if (notice.lease) in_window += notice.entries.size();
+  }
+  co_return notices;
+}
+
+void Queue::State::count(const std::vector<Outcome>& outcomes, const Message& message) {
+  for (const Outcome& outcome : outcomes) {
+    switch (outcome.state) {
+      case RecipientState::delivered:
+      case RecipientState::relayed:
+      case RecipientState::expanded: settled_delivered.add(); break;
+      case RecipientState::queued: settled_deferred.add(); break;
+      case RecipientState::failed: settled_failed.add(); break;
+      case RecipientState::expired: settled_expired.add(); break;
+    }
+    const bool ended_badly = outcome.state == RecipientState::failed || outcome.state == RecipientState::expired;
+    if (ended_badly && message.sender.address.empty()) double_bounces.add();
+  }
+}
+
+namespace {
+
+std::vector<Event> outcome_events(const Message& message, const Entry& entry, const std::vector<Outcome>& outcomes,
+                                  const std::vector<SpoolRequest>& notices, Instant now, Instant next_due) {
+  std::vector<Event> events;
+  events.reserve(outcomes.size() + notices.size());
+  for (const Outcome& outcome : outcomes) {
+    Event event;
+    event.kind = event_kind(outcome.state);
+    event.message = message.id;
+    event.at = now;
+    event.recipient = entry.recipients.at(outcome.recipient).recipient.address.text();
+    event.data = outcome_event_data(message, entry, outcome, now, next_due);
+    events.push_back(std::move(event));
+  }
+  for (const SpoolRequest& notice : notices) {
+    Event event;
+    event.kind = EventKind::dsn_sent;
+    event.message = message.id;
+    event.at = now;
+    event.data = notice_event_data(notice.message.id, "notice");
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+}  // namespace
+
+Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outcome> outcomes,
+                                 std::vector<MailboxAppend> appends) {
+  State& state = *state_;
+  const Instant now = loop.clock().now();
+  auto current = state.current_options();
+  expire_outcomes(ready.entry, outcomes, now);
+
+  NoticePlan plan = plan_notices(*ready.message, ready.entry, outcomes, current->retry, now);
+  SettleRequest request;
+  request.lease = ready.lease;
+  request.now = now;
+  request.next_due = next_try(current->retry, ready.entry.tries + 1, now, ready.entry.expires, loop.random().next());
+  request.delay_notified = plan.delay_notified;
+  request.appends = std::move(appends);
+  request.notices = co_await state.make_notices(loop, ready.message, std::move(plan), now);
+  request.events = outcome_events(*ready.message, ready.entry, outcomes, request.notices, now, request.next_due);
+  request.outcomes = std::move(outcomes);
+
+  const std::vector<Outcome> counted = request.outcomes;
+  const std::vector<SpoolRequest> notices = request.notices;
+  const Instant next_due = request.next_due;
+  auto settled = co_await state.committer.settle(loop, std::move(request));
+  std::size_t leaving = 1;
+  if (!settled) {
+    for (const SpoolRequest& notice : notices) leaving += notice.lease ? notice.entries.size() : 0;
+    state.left_window(leaving);
+    LogRecord record;
+    record.at = now;
+    record.level = LogLevel::error;
+    record.event = "queue.settle_failed";
+    record.program = "qmgr";
+    record.text = fmt::format("{}: warning: outcome could not be stored: {}", ready.message->id.text(),
+                              settled.error().message);
+    state.log.write(std::move(record));
+    co_return std::unexpected(settled.error());
+  }
+  state.count(counted, *ready.message);
+  if (settled->entry.state == EntryState::due) state.poke_for(next_due);
+  for (std::size_t i = 0; i < notices.size() && i < settled->notices.size(); ++i) {
+    if (notices[i].lease)
+      state.hand_over_spooled(notices[i], settled->notices[i], nullptr, now);
+    else
+      state.poke_for(now);
+  }
+  state.left_window(leaving);
+  co_return Result<void>{};
+}
+
+void Queue::give_back(ReadyEntry entry) {
+  state_->committer.give_back({entry.lease});
+  state_->left_window(1);
+}
+
+// ---------------------------------------------------------------- by hand
+Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action, std::string reason) {
+  State& state = *state_;
+  const Instant now = loop.clock().now();
+  QueueChange change;
+  change.entry = item.entry.id;
+  change.action = action;
+  change.now = now;
+  change.reason = reason;
+  if (action == QueueAction::expire) {
+    for (std::uint32_t i = 0; i < item.entry.recipients.size(); ++i) {
+      if (item.entry.recipients[i].state != RecipientState::queued) continue;
+      Outcome outcome;
+      outcome.recipient = i;
+      outcome.state = RecipientState::failed;
+      outcome.reply = Reply(554, EnhancedCode{5, 7, 0}, reason.empty() ? "bounced by the administrator" : reason);
+      outcome.route = "queue bounce";
+      outcome.phase = "route";
+      change.outcomes.push_back(std::move(outcome));
+    }
+    auto message = std::make_shared<const Message>(item.message);
+    NoticePlan plan = plan_notices(item.message, item.entry, change.outcomes, state.current_options()->retry, now);
+    change.notices = co_await state.make_notices(loop, message, std::move(plan), now);
+    for (SpoolRequest& notice : change.notices) {  // a change gives no leases back: they are due at once
+      if (notice.lease) state.left_window(notice.entries.size());
+      notice.lease = false;
+    }
+    change.events = outcome_events(item.message, item.entry, change.outcomes, change.notices, now, now);
+    state.count(change.outcomes, item.message);
+  } else {
+    Event event;
+    event.kind = event_kind(action);
+    event.message = item.message.id;
+    event.at = now;
+    event.data = reason_event_data(reason);
+    change.events.push_back(std::move(event));
+  }
+  auto changed = co_await state.committer.change(loop, std::move(change));
+  if (changed) state.poke();
+  co_return changed;
+}
+
+Task<Result<std::vector<QueueItem>>> Queue::list(Loop& loop, QueueFilter filter) {
+  return state_->readers.read(loop, [filter = std::move(filter)](Reader& reader) { return reader.list(filter); });
+}
+
+Task<Result<QueueStats>> Queue::stats(Loop& loop) {
+  return state_->readers.read(loop, [](Reader& reader) { return reader.stats(); });
+}
+
+Task<Result<Content>> Queue::content(Loop& loop, MessageId id) {
+  return state_->readers.read(loop, [id](Reader& reader) { return reader.content(id); });
+}
+
+Task<Result<std::string>> Queue::chunk(Loop& loop, MessageId id, std::uint32_t number) {
+  return state_->readers.read(loop, [id, number](Reader& reader) { return reader.chunk(id, number); });
+}
+
+// ---------------------------------------------------------------- life
+Queue::Queue(QueueOptions options, Committer& committer, ReaderPool& readers, Metrics& metrics, LogSink& log)
+    : state_(std::make_unique<State>(std::move(options), committer, readers, metrics, log)) {}
+
+Queue::~Queue() = default;
+
+void Queue::add_shard(Loop& loop, Carrier& carrier) { state_->shards.push_back({&loop, &carrier}); }
+
+void Queue::set_notice_maker(NoticeMaker& maker) { state_->notice_maker = &maker; }
+
+void Queue::start() {
+  CHECK(!state_->shards.empty());
+  state_->lease_loop_done = false;
+  state_->shards[0].loop->post([state = state_.get()] { spawn(state->lease_loop()); });
+}
+
+Task<void> Queue::stop(Loop& loop) {
+  CHECK(&loop == state_->shards[0].loop);
+  state_->stopping = true;
+  state_->wake.notify_all();
+  while (!state_->lease_loop_done || state_->in_window.load() > 0) co_await state_->wake.wait();
+}
+
+void Queue::set_options(QueueOptions options) {
+  std::lock_guard lock(state_->mutex);
+  state_->options = std::make_shared<const QueueOptions>(std::move(options));
+}
+
+MessageId Queue::next_id(Clock& clock, Random& random) {
+  std::lock_guard lock(state_->mutex);
+  return state_->ids.next(clock.now(), random.next());
+}
+
+}  // namespace goniec
