@@ -1,6 +1,6 @@
-// The header block of a message, scanned once (RFC 5322 §2.2). Own scanner, one pass, memchr speed.
-// Limits: 256 KiB a block, 1,000 fields; the block ends with an empty line, which `header`
-// includes.
+// The header block of a message, scanned once (RFC 5322 §2.2): one pass, views into the given text.
+// Limits: 256 KiB a block, 1,000 fields; the block ends with an empty line, which it includes. Lines
+// end with CRLF; a bare LF is read as a line end too (what comes in by SMTP has none).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -14,7 +14,7 @@ namespace goniec {
 struct HeaderLimits {
   std::size_t block_octets = 256 * 1024;  // 552 5.3.4
   std::size_t fields = 1000;              // 554 5.6.0
-  std::size_t received_fields = 100;      // 554 5.4.6 (RFC 5321 §6.3)
+  std::size_t received_fields = 100;      // 554 5.4.6 (RFC 5321 §6.3); checked by intake/fixups
 };
 
 struct HeaderField {

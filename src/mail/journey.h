@@ -4,15 +4,15 @@
 //
 // A type moves forward only: each stage adds, none edits. A rewrite makes a new Message with a
 // parent.
-//   accept    net, inbound/admission   Caller        who connected, to what, over what
-//   session   proto/smtp/server        Transaction   what they asked: grammar and order only
-//   policy    inbound/policy           Verdict       accept, defer or reject, and the rule that
-//   decided spool     intake -> queue          Message       made durable in ONE transaction, then
-//   250 schedule  queue                    Entry         one recipient domain of one message, with
-//   its retry state route     queue/route, outbound    Route         which hosts, what TLS, what
-//   transport deliver   outbound/attempt         Lease         the right to try an entry until a
-//   time result    attempt -> queue         Outcome       per recipient event     store Event
-//   written in the same transaction as its cause
+//   accept    net, inbound/admission  Caller       who connected, to what, over what
+//   session   proto/smtp/server       Transaction  what they asked: grammar and order only
+//   policy    inbound/policy          Verdict      accept, defer or reject, and the rule behind it
+//   spool     intake -> queue         Message      made durable in ONE transaction, then 250
+//   schedule  queue                   Entry        one recipient domain of one message, retry state
+//   route     queue/route, outbound   Route        which hosts, what TLS, what transport
+//   deliver   outbound/attempt        Lease        the right to try an entry until a time
+//   result    attempt -> queue        Outcome      per recipient
+//   event     store                   Event        written in the same transaction as its cause
 #pragma once
 #include <array>
 #include <cstdint>
