@@ -81,6 +81,7 @@ struct Draft::State {
   std::vector<std::string> kept;    // body chunks, each chunk_octets but the last
   std::size_t kept_octets = 0;
   std::uint32_t written_chunks = 0;  // already on their way to the store
+  bool committed = false;
   std::optional<Reply> refusal;
   std::string rule = "content.ok";
 
@@ -91,12 +92,30 @@ struct Draft::State {
     kept.clear();
     kept_octets = 0;
   }
-  void end_header(std::size_t body_offset_hint);
+  void end_header(std::size_t end);
+  std::optional<std::string> foreign_from(std::string_view header) const;
   void take_body(std::string_view octets);
   Task<void> ride_along();
   Task<void> write_one(ChunkWrite chunk, std::size_t& open, Signal& done);
   Result<SpoolRequest> make_request();
 };
+
+// The From address that the caller may not use, in words (RFC 6409 §6.1).
+std::optional<std::string> Draft::State::foreign_from(std::string_view header) const {
+  if (!facts.may_use_from) return std::nullopt;
+  auto scanned = scan_header(header, HeaderLimits{});
+  if (!scanned) return std::nullopt;
+  for (const HeaderField& field : scanned->fields) {
+    if (!equal_ignoring_case(field.name, "From")) continue;
+    for (const HeaderMailbox& mailbox : parse_header_mailboxes(unfold(field.value)).mailboxes) {
+      if (facts.may_use_from(mailbox.address)) continue;
+      return fmt::format("From <{}> is not authorised for this account; send as your own address, or ask the "
+                         "administrator for --send-as",
+                         printable(mailbox.address.text()));
+    }
+  }
+  return std::nullopt;
+}
 
 void Draft::State::end_header(std::size_t end) {
   in_header = false;
@@ -109,6 +128,8 @@ void Draft::State::end_header(std::size_t end) {
   std::string_view header_part = block.substr(0, body_at);
   FixedHeader fixed = fix_header(header_part, fixup);
   if (fixed.refusal) return refuse(std::move(*fixed.refusal), std::move(fixed.rule));
+  if (auto foreign = foreign_from(fixed.header))
+    return refuse(Reply(550, {5, 7, 1}, *foreign), "content.from_ownership");
   message.content.header = std::move(fixed.header);
   message.message_id = std::move(fixed.message_id);
   message.content.crc32c = crc32c(message.content.header);
@@ -192,7 +213,9 @@ Draft::Draft(Queue& queue, const Directory& directory, const IntakeOptions& opti
   }
 }
 
-Draft::~Draft() = default;
+Draft::~Draft() {
+  if (state_->written_chunks > 0 && !state_->committed) state_->queue.discard_chunks(state_->message.id);
+}
 
 MessageId Draft::id() const { return state_->message.id; }
 const std::string& Draft::rule() const { return state_->rule; }
@@ -248,6 +271,7 @@ Task<Reply> Draft::commit() {
     state.rule = "store";
     co_return reply_of(accepted.error());
   }
+  state.committed = true;
   co_return ok;
 }
 

@@ -9,6 +9,7 @@
 // commit() ends after message, entries and the Received event are durable in one transaction; only then
 // is the reply 250. CRC32C covers header and body.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,8 @@ struct DraftFacts {
   unsigned uid = 0;          // sendmail
   MessageId parent;
   std::vector<StageFact> stages;  // connect, identify, envelope so far
+  // Submission: may the caller use this address in From? Unset: not checked.
+  std::function<bool(const Address&)> may_use_from;
 };
 
 class Draft {

@@ -253,6 +253,8 @@ Task<Result<void>> Queue::write_chunk(Loop& loop, ChunkWrite chunk) {
   return state_->committer.write_chunk(loop, std::move(chunk));
 }
 
+void Queue::discard_chunks(MessageId id) { state_->committer.discard_chunks(id); }
+
 // ---------------------------------------------------------------- settling
 Task<std::vector<SpoolRequest>> Queue::State::make_notices(Loop& loop, std::shared_ptr<const Message> message,
                                                            NoticePlan plan, Instant now) {

@@ -87,6 +87,7 @@ class Queue {
   Task<Result<void>> accept(Loop& loop, SpoolRequest request,
                             std::shared_ptr<const LoadedContent> content);
   Task<Result<void>> write_chunk(Loop& loop, ChunkWrite chunk);
+  void discard_chunks(MessageId id);  // the message will not come: its session ended
 
   // The end of an attempt. Plans the next try, events, delay notices and DSNs. `appends` for local delivery.
   Task<Result<void>> settle(Loop& loop, ReadyEntry entry, std::vector<Outcome> outcomes,

@@ -8,6 +8,7 @@
 // at most `settle_linger` for company; it rides with any spool that comes first. An answer is posted to
 // the caller's loop after the group's commit, never before: the CHECK in answer() is the promise
 // "250 only after the sync" and stays on in production.
+// A task that waits here is never destroyed while it waits: shutting down waits for tasks instead.
 // Bounded: above `waiting_octets` or `waiting_items` a request is refused with try_later (452 4.3.1).
 #pragma once
 #include <memory>
@@ -28,11 +29,13 @@ struct CommitterLimits {
 
 class Committer {
  public:
-  Committer(Store& store, CommitterLimits limits, Metrics& metrics, LogSink& log);
+  // `driver` null: its own thread. Else the groups are made on that loop (the deterministic simulation).
+  Committer(Store& store, CommitterLimits limits, Metrics& metrics, LogSink& log, Loop* driver = nullptr);
   ~Committer();  // finishes what waits, then stops the thread
 
   // Each runs on the caller's loop and ends when its group is durable (lease, next_due: no sync).
   Task<Result<void>> write_chunk(Loop& loop, ChunkWrite chunk);
+  void discard_chunks(MessageId message);  // nobody waits for it
   Task<Result<SpoolResult>> spool(Loop& loop, SpoolRequest request);
   Task<Result<SettleResult>> settle(Loop& loop, SettleRequest request);
   Task<Result<Entry>> change(Loop& loop, QueueChange change);

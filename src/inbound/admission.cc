@@ -1,0 +1,132 @@
+// See admission.h. An IPv6 caller counts by its /64: one customer has them all.
+#include "inbound/admission.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "base/text.h"
+
+namespace goniec {
+namespace {
+
+std::string key_of(const IpAddress& address) {
+  const std::size_t octets = address.v6 ? 8 : 4;
+  return std::string(reinterpret_cast<const char*>(address.octets.data()), octets) + (address.v6 ? "6" : "4");
+}
+
+std::uint64_t machine_octets() {
+  const auto pages = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES));
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::uint64_t resident_octets() {
+  unsigned long size = 0, resident = 0;
+  if (std::FILE* file = std::fopen("/proc/self/statm", "re")) {
+    if (std::fscanf(file, "%lu %lu", &size, &resident) != 2) resident = 0;
+    std::fclose(file);
+  }
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+// Three quarters of what the process may open: the rest is for delivery, the store and the operator.
+std::size_t descriptor_share() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1u << 20;
+  return static_cast<std::size_t>(limit.rlim_cur / 4 * 3);
+}
+
+}  // namespace
+
+Admission::Admission(AdmissionLimits limits, Metrics& metrics)
+    : limits_(limits), open_(metrics.gauge("goniec_connections_open", "Connections open now", {{"direction", "in"}})) {
+  set_limits(limits);
+}
+
+void Admission::set_limits(AdmissionLimits limits) {
+  std::lock_guard lock(mutex_);
+  limits_ = limits;
+  if (limits_.memory_octets == 0) limits_.memory_octets = machine_octets() / 4 * 3;
+  limits_.connections = std::min(limits_.connections, descriptor_share());
+}
+
+bool Admission::memory_is_short() {  // REQUIRES mutex_; looks every 64th time
+  if (until_memory_check_ == 0) {
+    memory_short_ = resident_octets() > limits_.memory_octets;
+    until_memory_check_ = 64;
+  }
+  --until_memory_check_;
+  return memory_short_;
+}
+
+Admission::Answer Admission::admit(const IpAddress& address, bool store_sealed) {
+  Answer answer;
+  std::lock_guard lock(mutex_);
+  if (store_sealed) {
+    answer.refusal = Reply(421, {4, 3, 0}, "the mail store is out of order, try again later");
+    answer.rule = "pressure.store";
+  } else if (connections_ >= limits_.connections || memory_is_short()) {
+    answer.refusal = Reply(421, {4, 3, 2}, "too busy now, try again later");
+    answer.rule = "pressure.resources";
+  } else if ((waiting_ + 1) * limits_.session_octets > limits_.waiting_octets) {
+    answer.refusal = Reply(421, {4, 3, 2}, "too many sessions before login, try again later");
+    answer.rule = "pressure.waiting";
+  } else if (std::size_t& open = by_address_[key_of(address)]; open >= limits_.connections_per_address) {
+    answer.refusal = Reply(421, {4, 7, 0}, fmt::format("too many connections from {}: at most {} at a time", address.text(),
+                                                       limits_.connections_per_address));
+    answer.rule = "limit.connections_per_address";
+  } else {
+    ++open;
+    ++connections_;
+    ++waiting_;
+    open_.add(1);
+    answer.ticket.owner_ = this;
+    answer.ticket.address_ = address;
+    answer.ticket.waiting_ = true;
+  }
+  return answer;
+}
+
+bool Admission::take_draft() {
+  const std::size_t now = ++drafts_;
+  if (now * limits_.draft_octets <= limits_.drafts_octets) return true;
+  --drafts_;
+  return false;
+}
+
+void Admission::give_draft() { --drafts_; }
+
+Admission::Ticket::Ticket(Ticket&& other) noexcept
+    : owner_(std::exchange(other.owner_, nullptr)), address_(other.address_), waiting_(other.waiting_) {}
+
+Admission::Ticket& Admission::Ticket::operator=(Ticket&& other) noexcept {
+  if (this != &other) {
+    release();
+    owner_ = std::exchange(other.owner_, nullptr);
+    address_ = other.address_;
+    waiting_ = other.waiting_;
+  }
+  return *this;
+}
+
+Admission::Ticket::~Ticket() { release(); }
+
+void Admission::Ticket::logged_in() {
+  if (owner_ && std::exchange(waiting_, false)) --owner_->waiting_;
+}
+
+void Admission::Ticket::release() {
+  Admission* owner = std::exchange(owner_, nullptr);
+  if (!owner) return;
+  std::lock_guard lock(owner->mutex_);
+  if (waiting_) --owner->waiting_;
+  --owner->connections_;
+  owner->open_.add(-1);
+  auto found = owner->by_address_.find(key_of(address_));
+  CHECK(found != owner->by_address_.end());
+  if (--found->second == 0) owner->by_address_.erase(found);
+}
+
+}  // namespace goniec

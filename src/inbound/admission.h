@@ -1,0 +1,78 @@
+// Who may connect now, and what all sessions together may hold: counts and budgets of the process.
+//
+//   connections an address       421 4.7.0
+//   octets before login          421 4.3.2   each session is charged its limit (64 KiB) until it logs in
+//   file descriptors             421 4.3.2   a share is kept for delivery
+//   memory of the process        421 4.3.2   above `memory_octets`
+//   store sealed                 421 4.3.0   nothing can be promised
+//   messages being received      452 4.3.1   each is charged its buffers
+// Any thread. A Ticket gives back when it goes.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
+#include "base/metrics.h"
+#include "mail/journey.h"
+
+namespace goniec {
+
+struct AdmissionLimits {
+  std::size_t connections_per_address = 50;
+  std::size_t connections = 10000;
+  std::size_t session_octets = 64 * 1024;           // before login
+  std::size_t waiting_octets = 512u << 20;          // all sessions before login
+  std::size_t drafts_octets = 1u << 30;             // all messages being received
+  std::size_t draft_octets = 384 * 1024;            // charged for one
+  std::uint64_t memory_octets = 0;                  // 0: three quarters of the machine's (or the control group's)
+};
+
+class Admission {
+ public:
+  explicit Admission(AdmissionLimits limits, Metrics& metrics);
+
+  class Ticket {
+   public:
+    Ticket() = default;
+    Ticket(Ticket&& other) noexcept;
+    Ticket& operator=(Ticket&& other) noexcept;
+    ~Ticket();
+    void logged_in();  // the session no longer counts against the waiting budget
+
+   private:
+    friend class Admission;
+    Admission* owner_ = nullptr;
+    IpAddress address_;
+    bool waiting_ = false;
+    void release();
+  };
+  struct Answer {
+    Ticket ticket;
+    std::optional<Reply> refusal;
+    std::string rule;  // of the refusal
+  };
+  Answer admit(const IpAddress& address, bool store_sealed);
+
+  bool take_draft();   // false: 452 4.3.1
+  void give_draft();
+  void set_limits(AdmissionLimits limits);
+  std::size_t connections() const { return connections_.load(); }
+
+ private:
+  bool memory_is_short();
+
+  std::mutex mutex_;
+  AdmissionLimits limits_;
+  std::unordered_map<std::string, std::size_t> by_address_;
+  std::atomic<std::size_t> connections_{0};
+  std::atomic<std::size_t> waiting_{0};
+  std::atomic<std::size_t> drafts_{0};
+  std::uint32_t until_memory_check_ = 0;
+  bool memory_short_ = false;
+  Gauge& open_;
+};
+
+}  // namespace goniec

@@ -1,0 +1,188 @@
+// Answers to what the ServerSession asks: each a small step to policy, directory, logins or intake.
+#include "inbound/session_state.h"
+
+namespace goniec {
+namespace {
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+}  // namespace
+
+Task<void> SmtpSession::State::answer(smtp::Ask ask) {
+  const std::uint64_t token = ask.token;
+  if (auto* password = std::get_if<smtp::AskPassword>(&ask.question)) {
+    co_await answer_password(std::move(*password), token);
+    co_return;
+  }
+  if (auto* recipient = std::get_if<smtp::AskRecipient>(&ask.question)) {
+    co_await answer_recipient(std::move(*recipient), token);
+    co_return;
+  }
+  if (std::holds_alternative<smtp::AskMessage>(ask.question)) {
+    co_await answer_message(token);
+    co_return;
+  }
+  std::visit(Overloaded{
+                 [&](const smtp::AskGreeting&) {
+                   session->answer(token, Reply(220, {}, options->hostname + " ESMTP Goniec"));
+                 },
+                 [&](const smtp::AskHelo&) {
+                   identified_at = now();
+                   identify_rule = "helo.ok";
+                   session->answer(token, Reply(250, {}, options->hostname));
+                 },
+                 [&](const smtp::AskScramKeys& question) {
+                   scram_user = question.user;
+                   session->answer_scram(token, parts.logins.scram_keys(question.user));
+                 },
+                 [&](const smtp::AskScramDone& question) { answer_scram_done(question, token); },
+                 [&](const smtp::AskSender& question) { answer_sender(question, token); },
+                 [&](const smtp::AskData&) { answer_data(token); },
+                 [&](const smtp::AskVerify& question) {
+                   // No address oracle (RFC 5321 §7.3).
+                   session->answer(token, question.expand
+                                              ? Reply(502, {5, 5, 1}, "EXPN is not offered here")
+                                              : Reply(252, {2, 1, 5}, "send some mail, it will be tried"));
+                 },
+                 [](const auto&) { CHECK(false); },
+             },
+             ask.question);
+}
+
+// ---------------------------------------------------------------- login
+void SmtpSession::State::logged_in_as(const LoginAnswer& result, std::string_view mechanism, std::string_view user) {
+  identified_at = now();
+  identify_rule = result.rule;
+  if (result.login) {
+    ticket.logged_in();
+    return;
+  }
+  log(login_failed_line(caller, mechanism, user, result.rule, now()));
+}
+
+Task<void> SmtpSession::State::answer_password(smtp::AskPassword question, std::uint64_t token) {
+  const std::string user = question.credentials.user;
+  LoginAnswer result = co_await parts.logins.check_password(parts.world, caller.remote.address,
+                                                            std::move(question.credentials), question.mechanism);
+  logged_in_as(result, question.mechanism, user);
+  session->answer_login(token, std::move(result.login), std::move(result.reply));
+}
+
+void SmtpSession::State::answer_scram_done(smtp::AskScramDone question, std::uint64_t token) {
+  LoginAnswer result =
+      parts.logins.scram_done(parts.world.loop.clock(), caller.remote.address, question.user, question.proved);
+  logged_in_as(result, "SCRAM-SHA-256", question.user);
+  session->answer_login(token, std::move(result.login), std::move(result.reply));
+}
+
+// ---------------------------------------------------------------- envelope
+void SmtpSession::State::answer_sender(const smtp::AskSender& question, std::uint64_t token) {
+  const auto& login = session->transaction().login;
+  SenderFacts facts{.sender = question.sender, .logged_in = login.has_value(), .may_send_as = true,
+                    .disk_full = parts.store_health().full};
+  if (login) facts.may_send_as = parts.directory.may_send_as(login->user, question.sender.address);
+  Verdict verdict = judge_sender(facts);
+  stages.clear();
+  envelope_at = now();
+  if (verdict.kind != Verdict::Kind::accept) {
+    count_refusal(verdict.rule);
+    Transaction shown = session->transaction();
+    shown.sender = question.sender;
+    log(reject_line(caller, shown, "MAIL", {}, verdict.reply, verdict.rule, now()));
+  }
+  session->answer(token, std::move(verdict.reply));
+}
+
+Task<void> SmtpSession::State::answer_recipient(smtp::AskRecipient question, std::uint64_t token) {
+  const Instant asked = now();
+  const Address& address = question.recipient.address;
+  const Resolved resolved = question.postmaster ? parts.directory.resolve_postmaster() : parts.directory.resolve(address);
+  RecipientFacts facts{.address = address, .listener = listener.kind,
+                       .logged_in = session->transaction().login.has_value(), .trusted = caller.trusted,
+                       .kind = resolved.kind, .over_quota = false, .verified = {}};
+  if (resolved.kind == RecipientKind::mailbox && parts.is_over_quota)
+    facts.over_quota = co_await parts.is_over_quota(resolved.mailbox, session->transaction().sender.declared_size.value_or(0));
+  if (resolved.kind == RecipientKind::verify && parts.verify_recipient)
+    facts.verified = co_await parts.verify_recipient(address);
+  Verdict verdict = judge_recipient(facts);
+  const std::string shown = address.text();
+  if (verdict.kind != Verdict::Kind::accept) {
+    count_refusal(verdict.rule);
+    log(reject_line(caller, session->transaction(), "RCPT", shown, verdict.reply, verdict.rule, now()));
+  }
+  if (stages.size() < 200)  // the story of a message with a thousand recipients stays readable
+    stages.push_back(StageFact{.stage = "envelope", .at = asked, .took = now() - asked, .rule = verdict.rule,
+                               .reply = verdict.reply.one_line(), .recipient = shown});
+  session->answer(token, std::move(verdict.reply));
+}
+
+// ---------------------------------------------------------------- message
+DraftFacts SmtpSession::State::draft_facts() {
+  DraftFacts facts;
+  facts.caller = caller;
+  facts.transaction = session->transaction();
+  facts.source = listener.kind == ListenerKind::lmtp ? Source::lmtp
+                 : is_submission()                  ? Source::submission
+                                                    : Source::smtp;
+  const auto& login = facts.transaction.login;
+  facts.verified_sender = login.has_value() || caller.trusted;
+  if (login) {
+    facts.submitter = login->user.text();
+    facts.may_use_from = [this, user = login->user](const Address& from) {
+      return parts.directory.may_send_as(user, from);
+    };
+  }
+  facts.stages.push_back(StageFact{.stage = "connect", .at = caller.connected_at, .took = {},
+                                   .rule = caller.trusted ? "listener.trust" : "listener.open",
+                                   .reply = "220 " + options->hostname, .recipient = {}});
+  facts.stages.push_back(StageFact{.stage = "identify", .at = identified_at, .took = {}, .rule = identify_rule,
+                                   .reply = {}, .recipient = {}});
+  facts.stages.insert(facts.stages.end(), stages.begin(), stages.end());
+  return facts;
+}
+
+void SmtpSession::State::answer_data(std::uint64_t token) {
+  const auto& login = session->transaction().login;
+  std::optional<Reply> refusal;
+  std::string rule;
+  if (parts.store_health().sealed) {
+    refusal = Reply(451, {4, 3, 0}, "the mail store is out of order, try again later");
+    rule = "pressure.store";
+  } else if (login) {
+    refusal = parts.logins.count_message(parts.world.loop.clock(), login->user);
+    rule = "limit.messages_per_account_hour";
+  }
+  if (!refusal && !parts.admission.take_draft()) {
+    refusal = Reply(452, {4, 3, 1}, "too many messages are being received now, try again later");
+    rule = "pressure.drafts";
+  }
+  if (refusal) {
+    count_refusal(rule);
+    log(reject_line(caller, session->transaction(), "DATA", {}, *refusal, rule, now()));
+    session->answer(token, std::move(*refusal));
+    return;
+  }
+  body_octets = 0;
+  draft = std::make_unique<Draft>(parts.queue, parts.directory, options->intake, parts.world.loop, draft_facts());
+  session->answer(token, Reply(354, {}, "end with <CRLF>.<CRLF>"));
+}
+
+Task<void> SmtpSession::State::answer_message(std::uint64_t token) {
+  Reply reply(451, {4, 3, 0}, "the message was not received");
+  if (draft) {
+    reply = co_await draft->commit();
+    if (!reply.is_positive()) {
+      count_refusal(draft->rule());
+      log(reject_line(caller, session->transaction(), "END-OF-MESSAGE", {}, reply, draft->rule(), now()));
+    }
+    drop_draft();
+  }
+  const std::size_t replies = listener.kind == ListenerKind::lmtp ? session->transaction().recipients.size() : 1;
+  session->answer_message(token, std::vector<Reply>(replies, reply));
+  stages.clear();
+}
+
+}  // namespace goniec
