@@ -30,23 +30,24 @@
 
 #include "mail/journey.h"
 #include "proto/sasl.h"
+#include "proto/smtp/data.h"
 
 namespace goniec::smtp {
 
 struct ServerLimits {
-  std::size_t command_octets = 2048;       // 500 5.5.2; with CRLF (512 + parameters; RFC 5321 §4.5.3.1.4)
-  std::size_t auth_octets = 12288;         // 500 5.5.6 (RFC 4954 §4)
+  std::size_t command_octets =
+      2048;                         // 500 5.5.2; with CRLF (512 + parameters; RFC 5321 §4.5.3.1.4)
+  std::size_t auth_octets = 12288;  // 500 5.5.6 (RFC 4954 §4)
   std::uint64_t message_octets = 50u << 20;  // 552 5.3.4
-  std::size_t recipients = 1000;           // 452 4.5.3 beyond
-  std::size_t errors = 20;                 // 421 4.7.0 after so many 5xx to commands (unknown, order, grammar)
-  std::size_t refused_recipients = 100;    // 421 4.7.0 after so many in one session
-  std::size_t logins_failed = 5;           // 421 4.7.0
-  std::size_t transactions = 1000;         // 421 4.7.0: messages a session
-  std::size_t commands = 20000;            // 421 4.7.0: a session
-  std::size_t input_octets = 16 * 1024;    // buffered at most
+  std::size_t recipients = 1000;             // 452 4.5.3 beyond
+  std::size_t envelope_octets = 256 * 1024;  // 452 4.5.3: addresses and ORCPT of a message together
+  std::size_t errors = 20;  // 421 4.7.0 after so many 5xx to commands (unknown, order, grammar)
+  std::size_t refused_recipients = 100;  // 421 4.7.0 after so many in one session
+  std::size_t logins_failed = 5;         // 421 4.7.0
+  std::size_t transactions = 1000;       // 421 4.7.0: messages a session
+  std::size_t commands = 20000;          // 421 4.7.0: a session
+  std::size_t input_octets = 16 * 1024;  // buffered at most
 };
-
-enum class LineEndPolicy { reject, normalise };  // bare LF, bare CR, NUL in DATA (SEMANTICS: smuggling)
 
 struct ServerOptions {
   std::string hostname;
@@ -54,41 +55,78 @@ struct ServerOptions {
   bool tls_offered = false;                  // a certificate is there
   bool tls_active = false;                   // implicit TLS
   bool login_offered = false;                // submission listeners; only after TLS
-  bool login_without_tls = false;            // never on the wire; for the unix socket and laboratories
-  bool login_required = false;               // MAIL answers 530 before AUTH
+  bool login_without_tls = false;  // never on the wire; for the unix socket and laboratories
+  bool login_required = false;     // MAIL answers 530 before AUTH
   std::vector<std::string> mechanisms = {"PLAIN", "LOGIN", "SCRAM-SHA-256"};
   LineEndPolicy line_ends = LineEndPolicy::reject;
-  std::string scram_nonce;                   // server part of the nonce, from the Random door
+  std::string scram_nonce;  // server part of the nonce, from the Random door
   ServerLimits limits;
 };
 
 // ---------------------------------------------------------------- questions
-struct AskGreeting {};                      // may this caller speak at all? answer: 220 or 421/554
-struct AskHelo { std::string name; bool extended = false; };   // answer: 250 or 5xx/4xx
-struct AskPassword { PlainCredentials credentials; std::string mechanism; };  // answer_login
-struct AskScramKeys { std::string user; };                     // answer_scram, then AskScramDone on success
-struct AskScramDone { std::string user; bool proved = false; };  // proved or not: answer_login
-struct AskSender { Sender sender; };                           // answer: 250 or refusal
-struct AskRecipient { Recipient recipient; bool postmaster = false; };  // <postmaster> without domain
-struct AskData {};                          // DATA or first BDAT: room for a message? 354 or refusal
-struct AskMessage { std::uint64_t octets = 0; };  // all octets were given: commit, then the final reply
-struct AskVerify { std::string text; bool expand = false; };   // VRFY, EXPN
-using Question = std::variant<AskGreeting, AskHelo, AskPassword, AskScramKeys, AskScramDone, AskSender,
-                              AskRecipient, AskData, AskMessage, AskVerify>;
+struct AskGreeting {};  // may this caller speak at all? answer: 220 or 421/554
+struct AskHelo {
+  std::string name;
+  bool extended = false;
+};  // answer: 250 or 5xx/4xx
+struct AskPassword {
+  PlainCredentials credentials;
+  std::string mechanism;
+};  // answer_login
+struct AskScramKeys {
+  std::string user;
+};  // answer_scram, then AskScramDone on success
+struct AskScramDone {
+  std::string user;
+  bool proved = false;
+};  // proved or not: answer_login
+struct AskSender {
+  Sender sender;
+};  // answer: 250 or refusal
+struct AskRecipient {
+  Recipient recipient;
+  bool postmaster = false;
+};                  // <postmaster> without domain
+struct AskData {};  // DATA or first BDAT: room for a message? 354 or refusal
+struct AskMessage {
+  std::uint64_t octets = 0;
+};  // all octets were given: commit, then the final reply
+struct AskVerify {
+  std::string text;
+  bool expand = false;
+};  // VRFY, EXPN
+using Question = std::variant<AskGreeting, AskHelo, AskPassword, AskScramKeys, AskScramDone,
+                              AskSender, AskRecipient, AskData, AskMessage, AskVerify>;
 
-struct Send { std::string bytes; };
+struct Send {
+  std::string bytes;
+};
 enum class Wait { greeting_talk, command, data, tls };  // which deadline applies
-struct NeedInput { Wait wait = Wait::command; };
-struct Ask { Question question; std::uint64_t token = 0; };
-struct Body { std::string_view chunk; };
-struct DiscardBody { std::string rule; };   // "line_end", "size", "aborted"
+struct NeedInput {
+  Wait wait = Wait::command;
+};
+struct Ask {
+  Question question;
+  std::uint64_t token = 0;
+};
+struct Body {
+  std::string_view chunk;
+};
+struct DiscardBody {
+  std::string rule;
+};  // "line_end", "size", "aborted"
 struct StartTls {};
-struct Close { std::string reason; };       // "quit", "errors", "policy"…
+struct Close {
+  std::string reason;
+};  // "quit", "errors", "policy"…
 using Step = std::variant<Send, NeedInput, Ask, Body, DiscardBody, StartTls, Close>;
 
 // What a session counted, for the disconnect line of the log.
 struct SessionCounts {
-  struct Verb { std::string name; std::uint32_t accepted = 0, total = 0; };
+  struct Verb {
+    std::string name;
+    std::uint32_t accepted = 0, total = 0;
+  };
   std::vector<Verb> verbs;
   std::uint32_t commands = 0, errors = 0;
 };
@@ -121,7 +159,7 @@ class ServerSession {
 
   const Transaction& transaction() const;  // helo, login, sender and accepted recipients so far
   bool tls_active() const;
-  bool idle() const;                       // between transactions with nothing buffered
+  bool idle() const;  // between transactions with nothing buffered
   const SessionCounts& counts() const;
   std::vector<Refusal> take_refusals();
 
