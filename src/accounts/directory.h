@@ -1,15 +1,17 @@
 // Who is who: domains, users, aliases. One call answers "who is this recipient".
 //
 // The objects live in the store (kind "domain", "user", "alias"; JSON), the whole directory also in
-// memory as an immutable snapshot that every shard reads without a lock; a change is committed first,
-// then a new snapshot is swapped in. /etc/aliases files (config [local] aliases) are a second, read-only
-// source: the store wins. `|command`, `/file` and `:include:` there are errors that name the line.
+// memory behind a lock for readers that is held for a look-up only; a change is committed first, then
+// seen. Changes run one after another. /etc/aliases files (config [local] aliases) are a second,
+// read-only source: the store wins. `|command`, `/file` and `:include:` there are errors that name the
+// line. A name without domain there is name@<first local domain>, and answers at the hostname too.
 //
 // Rules: domains compare as Domain; local parts of local users compare ignoring ASCII case (and by
 // NFC-less octets above 127); "user+tag" is `user` unless "user+tag" exists itself (separator '+');
 // a quoted local part that needs no quotes is the same mailbox. Order: user, alias, user without tag,
 // alias without tag, catch-all alias '*@domain', unknown. <postmaster>, postmaster@ and abuse@ of every
-// local domain always resolve (to the alias or user if made, else to the admin address).
+// local domain always resolve (to the alias or user if made, else to the admin address, else to the
+// oldest user). Users and aliases are kept with lower-case local parts: the canonical spelling.
 // A relay domain accepts by its `recipients`: a list, any, or verify (asks the next hop; accounts only
 // says "verify", inbound asks).
 #pragma once
@@ -35,6 +37,7 @@ struct DomainObject {
   bool relay = false;
   RelayRecipients recipients = RelayRecipients::any;  // of a relay domain
   std::vector<std::string> listed;                    // local parts or addresses, when list
+  Instant created{};                                  // add_domain sets it; the first is the oldest
 };
 
 struct UserObject {
@@ -94,10 +97,12 @@ class Directory {
   // ---- changes, durable when they end
   Task<Result<void>> add_domain(Loop& loop, DomainObject domain);     // conflict: exists
   Task<Result<void>> remove_domain(Loop& loop, Domain domain);        // conflict: has users or aliases (names them)
-  Task<Result<void>> add_user(Loop& loop, UserObject user);           // not_found: its domain is not local
-  Task<Result<void>> replace_user(Loop& loop, UserObject user);       // passwd, quota
+  // not_found: its domain is not local. conflict: a user or alias has the address. bad_data: send_as
+  Task<Result<void>> add_user(Loop& loop, UserObject user);
+  Task<Result<void>> replace_user(Loop& loop, UserObject user);       // passwd, quota; created stays
   Task<Result<void>> remove_user(Loop& loop, Address address);
   Task<Result<void>> add_alias(Loop& loop, AliasObject alias);        // loops are found: conflict
+  Task<Result<void>> replace_alias(Loop& loop, AliasObject alias);    // other targets; not_found
   Task<Result<void>> remove_alias(Loop& loop, Address address);
   Result<void> reload_alias_files(std::vector<std::string> files);    // newaliases, reload
 
