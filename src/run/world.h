@@ -82,10 +82,12 @@ struct PeerCredentials {  // SO_PEERCRED of a unix socket
 
 // A byte stream. At most one read and one write pending. After an error or close() every operation
 // fails with `closed`. The deadline is one watchdog a stream, moved without cost, that makes pending and
-// later operations fail with timed_out.
+// later operations fail with timed_out; a new deadline gives new time (for a last reply).
 class Stream {
  public:
   virtual ~Stream() = default;  // closes; REQUIRES no operation pending
+  // Waits until read() would not wait (bytes, the end, or an error): an idle session holds no buffer.
+  virtual Task<Result<void>> readable() { co_return Result<void>{}; }
   virtual Task<Result<std::size_t>> read(std::span<char> into) = 0;  // 0: the peer ended its side
   virtual Task<Result<void>> write(std::string_view bytes) = 0;      // all of it; bytes live until done
   virtual void set_deadline(Moment deadline) = 0;
