@@ -1,0 +1,122 @@
+// See options.h.
+#include "app/options.h"
+
+namespace goniec {
+namespace {
+
+Transport transport_of(RelayKind kind) {
+  switch (kind) {
+    case RelayKind::mx: return Transport::mx;
+    case RelayKind::smtp: return Transport::smtp;
+    case RelayKind::smtps: return Transport::smtps;
+    case RelayKind::submission: return Transport::submission;
+    case RelayKind::lmtp: return Transport::lmtp;
+    case RelayKind::lmtp_unix: return Transport::lmtp_unix;
+    case RelayKind::sink: return Transport::sink;
+  }
+  return Transport::mx;
+}
+
+RouteTls tls_of(RelayTls tls) {
+  switch (tls) {
+    case RelayTls::opportunistic: return RouteTls::opportunistic;
+    case RelayTls::required: return RouteTls::required;
+    case RelayTls::none: return RouteTls::none;
+  }
+  return RouteTls::opportunistic;
+}
+
+}  // namespace
+
+QueueOptions queue_options(const Config& config) {
+  QueueOptions options;
+  options.retry.schedule = config.retry.schedule;
+  options.retry.expire = config.retry.expire;
+  options.retry.expire_notice = std::min<Duration>(config.retry.expire, std::chrono::hours(48));
+  options.retry.delay_notice = config.retry.delay_notice;
+  options.hostname = config.hostname.ascii();
+  options.keep_bodies = config.retention.bodies;
+  return options;
+}
+
+DirectoryOptions directory_options(const Config& config) {
+  DirectoryOptions options;
+  options.hostname = config.hostname.ascii();
+  if (!config.admin.empty())
+    if (auto admin = Address::parse(config.admin)) options.admin = *admin;
+  options.alias_files = config.local.aliases;
+  return options;
+}
+
+LoginLimits login_limits(const Config& config) {
+  LoginLimits limits;
+  limits.messages_per_account_hour = config.limits.messages_per_account_hour;
+  return limits;
+}
+
+AdmissionLimits admission_limits(const Config& config) {
+  AdmissionLimits limits;
+  limits.connections_per_address = config.limits.connections_per_address;
+  return limits;
+}
+
+IntakeOptions intake_options(const Config& config) {
+  IntakeOptions options;
+  options.hostname = config.hostname.ascii();
+  return options;
+}
+
+InboundOptions inbound_options(const Config& config, std::shared_ptr<const TlsContext> tls) {
+  InboundOptions options;
+  options.hostname = config.hostname.ascii();
+  options.intake = intake_options(config);
+  options.limits.message_octets = config.limits.message_size;
+  options.limits.recipients = config.limits.recipients;
+  options.bare_lf_on_mx = config.limits.bare_lf == BareLf::normalise && config.limits.bare_lf_from.empty()
+                              ? smtp::LineEndPolicy::normalise
+                              : smtp::LineEndPolicy::reject;
+  options.bare_lf_from = config.limits.bare_lf_from;
+  options.idle = config.limits.idle;
+  options.session = config.limits.session;
+  options.tls = std::move(tls);
+  return options;
+}
+
+RouteTable route_table(const Config& config) {
+  std::vector<RouteRule> rules;
+  for (const RouteOption& route : config.routes) {
+    RouteRule rule;
+    rule.domains = route.domains;
+    rule.transport = transport_of(route.relay);
+    rule.host = route.host;
+    rule.port = route.port;
+    rule.tls = tls_of(route.tls);
+    rule.user = route.user;
+    rule.password_file = route.password_file;
+    rule.name = route.name;
+    rules.push_back(std::move(rule));
+  }
+  return RouteTable(std::move(rules), config.delivery.mx_port);
+}
+
+HostsOptions hosts_options(const Config& config) {
+  HostsOptions options;
+  options.hostname = config.hostname.ascii();
+  options.private_targets = config.delivery.private_targets;
+  for (const ListenerOption& listener : config.listeners) {
+    const IpAddress unspecified{};
+    if (listener.kind == ListenerKind::mx && listener.address.address.octets != unspecified.octets)
+      options.own_addresses.push_back(listener.address.address);
+  }
+  return options;
+}
+
+DispatcherOptions dispatcher_options(const Config& config) {
+  DispatcherOptions options;
+  options.hostname = config.hostname.ascii();
+  options.connections_per_site = config.delivery.connections_per_site;
+  options.routes = route_table(config);
+  return options;
+}
+
+}  // namespace goniec

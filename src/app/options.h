@@ -1,0 +1,25 @@
+// From the Config to the small Options structs of the engines: nobody but app sees the config (HOUSE §3).
+#pragma once
+#include "accounts/directory.h"
+#include "accounts/login.h"
+#include "config/config.h"
+#include "inbound/admission.h"
+#include "inbound/session.h"
+#include "outbound/dispatcher.h"
+#include "outbound/hosts.h"
+#include "queue/queue.h"
+#include "store/store.h"
+
+namespace goniec {
+
+QueueOptions queue_options(const Config& config);
+DirectoryOptions directory_options(const Config& config);
+LoginLimits login_limits(const Config& config);
+AdmissionLimits admission_limits(const Config& config);
+InboundOptions inbound_options(const Config& config, std::shared_ptr<const TlsContext> tls);
+IntakeOptions intake_options(const Config& config);
+RouteTable route_table(const Config& config);
+HostsOptions hosts_options(const Config& config);
+DispatcherOptions dispatcher_options(const Config& config);
+
+}  // namespace goniec
