@@ -48,15 +48,17 @@ Task<bool> SmtpSession::State::read_proxy_header() {
 }
 
 Task<bool> SmtpSession::State::start_tls() {
-  auto secured = co_await start_tls_server(std::move(stream), options->tls, {.alpn = "smtp"},
-                                           parts.world.loop.clock().moment() + options->tls_handshake);
+  TlsOptions tls;
+  tls.protocol = "smtp";
+  auto secured = co_await start_tls_server(std::move(stream), options->tls, std::move(tls),
+                                           moment() + options->tls_handshake);
   if (!secured) {
     stream.reset();
     log(cut_line(caller, "TLS handshake failed: " + printable(secured.error().message), "STARTTLS", now()));
     co_return false;
   }
-  caller.tls = secured->facts;
-  stream = std::move(secured->stream);
+  caller.tls = (*secured)->facts();
+  stream = std::move(*secured);
   co_return true;
 }
 

@@ -17,6 +17,8 @@ class LocalDelivery {
   Task<void> deliver(ReadyEntry entry);  // settles
 
  private:
+  Task<Reply> place(const ReadyEntry& ready, const Address& recipient, std::string_view header);
+
   const Directory& directory_;
   ReaderPool& readers_;
   Queue& queue_;
