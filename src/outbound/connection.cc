@@ -1,0 +1,162 @@
+// See connection.h.
+#include "outbound/connection.h"
+
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace goniec {
+namespace {
+
+constexpr std::size_t read_octets = 4096;
+
+bool is_unix(const Route& route) { return route.transport == Transport::lmtp_unix; }
+
+// The first line of a password file. Read at each connection: a changed file needs no reload.
+Result<Secret> read_password(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "re");
+  if (!file) return fail_errno("password_file " + path, errno);
+  char line[1024] = {};
+  const bool got = std::fgets(line, sizeof line, file) != nullptr;
+  std::fclose(file);
+  if (!got) return fail(ErrorKind::config, "password_file " + path + " is empty");
+  std::string_view text(line);
+  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
+  return Secret(std::string(text));
+}
+
+}  // namespace
+
+Connection::Connection(World& world, const DispatcherOptions& options, const Route& route, HostAddress host,
+                       std::shared_ptr<const TlsContext> tls)
+    : world_(world), options_(options), route_(route), host_(std::move(host)), tls_context_(std::move(tls)) {}
+
+std::string Connection::site() const {
+  if (is_unix(route_)) return route_.host;
+  return fmt::format("{}[{}]:{}", host_.host, host_.endpoint.address.text(), host_.endpoint.port);
+}
+
+Duration Connection::timeout_of(smtp::Phase phase) const {
+  switch (phase) {
+    case smtp::Phase::greeting: return options_.greeting;
+    case smtp::Phase::data: return options_.data;
+    case smtp::Phase::body: return options_.body;
+    case smtp::Phase::dot: return options_.dot;
+    case smtp::Phase::quit: return std::chrono::seconds(5);
+    case smtp::Phase::helo:
+    case smtp::Phase::starttls:
+    case smtp::Phase::auth:
+    case smtp::Phase::mail:
+    case smtp::Phase::rcpt:
+    case smtp::Phase::reset: return options_.command;
+  }
+  return options_.command;
+}
+
+smtp::ClientOptions Connection::client_options(ClearText clear) const {
+  smtp::ClientOptions client;
+  client.hostname = options_.hostname;
+  client.lmtp = route_.transport == Transport::lmtp || is_unix(route_);
+  const bool logs_in = !route_.user.empty();
+  switch (route_.tls) {
+    case RouteTls::none: client.tls = smtp::ClientTls::none; break;
+    case RouteTls::required: client.tls = smtp::ClientTls::required; break;
+    case RouteTls::opportunistic:
+      client.tls = logs_in ? smtp::ClientTls::required : smtp::ClientTls::opportunistic;
+      break;
+  }
+  if (clear == ClearText::this_once && client.tls == smtp::ClientTls::opportunistic) client.tls = smtp::ClientTls::none;
+  if (route_.transport == Transport::smtps) client.tls = smtp::ClientTls::active;
+  // A relay on this machine or in a private network may have a certificate that nobody vouches for.
+  const bool near = host_.endpoint.address.is_private();
+  client.login_in_clear = near && route_.tls == RouteTls::none;
+  client.login_unverified = near;
+  client.client_nonce = fmt::format("{:016x}{:016x}", world_.loop.random().next(), world_.loop.random().next());
+  return client;
+}
+
+Task<Result<void>> Connection::start_tls() {
+  TlsOptions tls;
+  tls.server_name = host_.host;
+  const bool must_verify = !route_.user.empty() && !host_.endpoint.address.is_private();
+  tls.verify = must_verify ? TlsVerify::pkix : TlsVerify::none;
+  tls.session_key = host_.host + "/" + host_.endpoint.text();
+  auto secured = co_await start_tls_client(std::move(stream_), tls_context_, std::move(tls),
+                                           world_.loop.clock().moment() + options_.tls);
+  if (!secured) co_return std::unexpected(secured.error());
+  session_->tls_started((*secured)->facts());
+  stream_ = std::move(*secured);
+  co_return Result<void>{};
+}
+
+Task<std::optional<Refused>> Connection::open(ClearText clear) {
+  const Moment began = world_.loop.clock().moment();
+  smtp::ClientOptions client = client_options(clear);
+  if (!route_.user.empty()) {
+    auto password = read_password(route_.password_file);
+    if (!password) co_return Refused{Reply(0, {}, password.error().message), "auth", false};
+    client.login = smtp::ClientLogin{route_.user, std::move(*password)};
+  }
+  auto connected = is_unix(route_)
+                       ? co_await world_.network.connect_unix(route_.host, began + options_.connect)
+                       : co_await world_.network.connect(host_.endpoint, std::nullopt, began + options_.connect);
+  if (!connected)
+    co_return Refused{Reply(0, {4, 4, 1}, fmt::format("connect to {}: {}", site(), connected.error().message)), "connect", false};
+  stream_ = std::move(*connected);
+  const smtp::ClientTls tls = client.tls;
+  session_ = std::make_unique<smtp::ClientSession>(std::move(client));
+  if (tls == smtp::ClientTls::active) {
+    auto secured = co_await start_tls();
+    if (!secured) co_return Refused{Reply(0, {4, 7, 5}, "TLS with " + site() + ": " + secured.error().message), "tls", false};
+  }
+  smtp::client::Step step = co_await run();
+  opened_in_ = world_.loop.clock().moment() - began;
+  if (std::holds_alternative<smtp::client::Ready>(step)) co_return std::nullopt;
+  if (auto* failed = std::get_if<smtp::client::Failed>(&step)) {
+    const bool tls_failed = failed->phase == smtp::Phase::starttls && tls == smtp::ClientTls::opportunistic;
+    co_return Refused{std::move(failed->reply), std::string(name_of(failed->phase)), tls_failed};
+  }
+  co_return Refused{Reply(0, {4, 4, 2}, site() + " ended the session before it began"), "greeting", false};
+}
+
+Task<smtp::client::Step> Connection::run() {
+  namespace client = smtp::client;
+  for (;;) {
+    client::Step step = session_->next();
+    if (auto* send = std::get_if<client::Send>(&step)) {
+      stream_->set_deadline(world_.loop.clock().moment() + options_.body);
+      auto written = co_await stream_->write(send->bytes);
+      if (!written) session_->receive_end(written.error().message);
+    } else if (auto* wait = std::get_if<client::NeedInput>(&step)) {
+      stream_->set_deadline(world_.loop.clock().moment() + timeout_of(wait->phase));
+      buffer_.resize(read_octets);
+      auto got = co_await stream_->read(buffer_);
+      if (got && *got > 0)
+        session_->receive(std::string_view(buffer_.data(), *got));
+      else
+        session_->receive_end(got ? "the server closed the connection" : got.error().message);
+    } else if (std::holds_alternative<client::StartTls>(step)) {
+      auto secured = co_await start_tls();
+      if (!secured) {
+        session_->tls_failed(secured.error().message);
+        if (!stream_) {  // the handshake took the stream with it
+          client::Step failed = session_->next();
+          if (std::holds_alternative<client::Failed>(failed)) co_return failed;
+          co_return client::Failed{Reply(0, {4, 7, 5}, "TLS with " + site() + ": " + secured.error().message),
+                                   smtp::Phase::starttls};
+        }
+      }
+    } else {
+      co_return step;
+    }
+  }
+}
+
+Task<void> Connection::quit() {
+  if (!session_ || !stream_) co_return;
+  session_->quit();
+  (void)co_await run();
+  stream_->close();
+}
+
+}  // namespace goniec

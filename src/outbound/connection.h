@@ -1,0 +1,60 @@
+// One outgoing connection: a Stream, its ClientSession, and the steps between them.
+//
+//   open()  connect -> (TLS at once) -> greeting, EHLO, STARTTLS, login -> Ready     or Refused
+//   run()   drives the session until it is Ready, Done, NeedBody, Failed or Close
+//
+// Timeouts by phase (RFC 5321 §4.5.3.2). A TLS handshake that fails under an opportunistic policy is told
+// as Refused{tls_failed}: the caller may try the same host once more in clear, for this attempt only
+// (SEMANTICS: a downgrade lasts one attempt).
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "mail/journey.h"
+#include "net/tls.h"
+#include "outbound/dispatcher.h"
+#include "outbound/hosts.h"
+#include "proto/smtp/client.h"
+#include "run/world.h"
+
+namespace goniec {
+
+struct Refused {
+  Reply reply;              // code 0: no reply
+  std::string phase;        // "connect", "tls", "greeting", "helo", "auth"
+  bool tls_failed = false;  // opportunistic TLS broke: clear text may be tried
+};
+
+enum class ClearText { as_route_says, this_once };
+
+class Connection {
+ public:
+  Connection(World& world, const DispatcherOptions& options, const Route& route, HostAddress host,
+             std::shared_ptr<const TlsContext> tls);
+  Task<std::optional<Refused>> open(ClearText clear);  // nothing: Ready
+  Task<smtp::client::Step> run();                      // Ready, NeedBody, Done, Failed or Close
+  smtp::ClientSession& session() { return *session_; }
+  const HostAddress& host() const { return host_; }
+  std::string site() const;                            // "mx.wp.pl[212.77.101.4]:25"
+  std::optional<TlsFacts> tls() const { return session_ ? session_->tls() : std::nullopt; }
+  Duration opened_in() const { return opened_in_; }
+  Task<void> quit();                                   // QUIT, its reply, close
+
+ private:
+  smtp::ClientOptions client_options(ClearText clear) const;
+  Task<Result<void>> start_tls();
+  Duration timeout_of(smtp::Phase phase) const;
+
+  World& world_;
+  const DispatcherOptions& options_;
+  Route route_;
+  HostAddress host_;
+  std::shared_ptr<const TlsContext> tls_context_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<smtp::ClientSession> session_;
+  std::string buffer_;
+  Duration opened_in_{};
+};
+
+}  // namespace goniec
