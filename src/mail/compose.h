@@ -1,0 +1,35 @@
+// Building messages: header fields folded at 78 columns (RFC 5322 §2.2.3) with RFC 2047 words where
+// needed, MIME parts and multiparts (RFC 2045, 2046). Pure text in, CRLF text out; whatever is given,
+// no text can end its field or imitate a boundary.
+#pragma once
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mail/transfer.h"
+
+namespace goniec {
+
+// "Name: value\r\n". Controls in the value become '?'; it breaks at blanks, a word longer than a line
+// of 998 octets is cut. Non-ASCII stays as it is.
+std::string header_field(std::string_view name, std::string_view value);
+// The same for unstructured text of people: non-ASCII as encoded words.
+std::string text_field(std::string_view name, std::string_view utf8);
+
+struct MimePiece {
+  std::vector<std::pair<std::string, std::string>> fields;  // Content-Type first
+  std::string body;                                         // as it is to be encoded
+  TransferEncoding encoding = TransferEncoding::seven_bit;
+};
+// text/plain; charset=utf-8, in the encoding that fits.
+MimePiece text_piece(std::string_view utf8, std::string_view description = {});
+
+// The boundary is `seed` with a number, such that no line of a piece begins with it.
+struct Multipart {
+  std::string boundary;
+  std::string body;  // from the preamble to the closing boundary
+};
+Multipart compose_multipart(const std::vector<MimePiece>& pieces, std::string_view seed);
+
+}  // namespace goniec
