@@ -1,0 +1,334 @@
+// See dispatcher.h. A Line is a site's: waiting entries, its connections, its health.
+#include "outbound/dispatcher.h"
+
+#include <deque>
+#include <map>
+
+#include "base/text.h"
+#include "outbound/attempt.h"
+
+namespace goniec {
+namespace {
+
+struct Waiting {
+  ReadyEntry ready;
+  Route route;
+  HostList hosts;
+  bool only_ipv4 = false;
+};
+
+struct Line {
+  std::string site;
+  std::deque<Waiting> waiting;
+  std::size_t connections = 0, idle = 0;
+  bool dead = false;  // the last connection attempt failed everywhere: one probe at a time
+  std::string last_reply;
+  Signal arrived;
+};
+
+std::vector<Outcome> same_outcome(const ReadyEntry& ready, const Outcome& model) {
+  std::vector<Outcome> outcomes;
+  for (std::uint32_t i = 0; i < ready.entry.recipients.size(); ++i) {
+    if (ready.entry.recipients[i].state != RecipientState::queued) continue;
+    Outcome outcome = model;
+    outcome.recipient = i;
+    outcomes.push_back(std::move(outcome));
+  }
+  return outcomes;
+}
+
+}  // namespace
+
+struct Dispatcher::State {
+  std::shared_ptr<const DispatcherOptions> options;
+  Hosts& hosts;
+  Queue& queue;
+  LocalDelivery& local;
+  std::shared_ptr<const TlsContext> tls;
+  World& world;
+  LogSink& log;
+  Gauge& open;
+  Counter& attempts_ok;
+  Counter& attempts_failed;
+
+  std::map<std::string, std::unique_ptr<Line>> lines;
+  std::size_t connections = 0;
+  std::size_t working = 0;  // tasks that will settle or give back
+  bool stopping = false;
+  Signal changed;
+
+  State(DispatcherOptions dispatcher_options, Hosts& dispatcher_hosts, Queue& dispatcher_queue,
+        LocalDelivery& local_delivery, std::shared_ptr<const TlsContext> client_tls, World& dispatcher_world,
+        Metrics& metrics, LogSink& sink)
+      : options(std::make_shared<const DispatcherOptions>(std::move(dispatcher_options))),
+        hosts(dispatcher_hosts),
+        queue(dispatcher_queue),
+        local(local_delivery),
+        tls(std::move(client_tls)),
+        world(dispatcher_world),
+        log(sink),
+        open(metrics.gauge("goniec_connections_open", "Connections open now", {{"direction", "out"}})),
+        attempts_ok(metrics.counter("goniec_delivery_attempts_total", "Attempts of entries", {{"result", "spoken"}})),
+        attempts_failed(
+            metrics.counter("goniec_delivery_attempts_total", "Attempts of entries", {{"result", "no_connection"}})) {}
+
+  Task<void> carry(ReadyEntry ready);
+  Task<void> deliver_locally(ReadyEntry ready);
+  Task<void> settle(ReadyEntry ready, std::vector<Outcome> outcomes);
+  void settle_in_background(ReadyEntry ready, std::vector<Outcome> outcomes);
+  void join(Waiting waiting);
+  void open_more(Line& line);
+  Task<void> run_connection(Line& line);
+  Task<void> carry_over(Line& line, Connection& connection, Waiting first);
+  Task<std::optional<Waiting>> next_for(Line& line);
+  Task<std::unique_ptr<Connection>> connect(const Waiting& waiting, Outcome& failure);
+  void fail_line(Line& line, Waiting first, const Outcome& failure);
+  void forget_if_empty(const std::string& site);
+  void done() {
+    --working;
+    changed.notify_all();
+  }
+};
+
+// ---------------------------------------------------------------- from entry to line
+Task<void> Dispatcher::State::deliver_locally(ReadyEntry ready) {
+  co_await local.deliver(std::move(ready));
+  done();
+}
+
+Task<void> Dispatcher::State::settle(ReadyEntry ready, std::vector<Outcome> outcomes) {
+  (void)co_await queue.settle(world.loop, std::move(ready), std::move(outcomes));
+  done();
+}
+
+void Dispatcher::State::settle_in_background(ReadyEntry ready, std::vector<Outcome> outcomes) {
+  ++working;
+  spawn(settle(std::move(ready), std::move(outcomes)));
+}
+
+Task<void> Dispatcher::State::carry(ReadyEntry ready) {
+  Waiting waiting{.ready = std::move(ready), .route = {}, .hosts = {}, .only_ipv4 = false};
+  waiting.route = options->routes.route(waiting.ready.entry.domain);
+  if (waiting.route.transport == Transport::sink) {
+    Outcome swallowed;
+    swallowed.state = RecipientState::delivered;
+    swallowed.reply = Reply(250, {2, 0, 0}, "taken by the sink");
+    swallowed.site = "sink";
+    swallowed.route = waiting.route.rule;
+    swallowed.phase = "dot";
+    auto outcomes = same_outcome(waiting.ready, swallowed);
+    settle_in_background(std::move(waiting.ready), std::move(outcomes));
+  } else if (waiting.route.transport == Transport::lmtp_unix) {
+    waiting.hosts.site = "unix:" + waiting.route.host;
+    waiting.hosts.hosts.push_back(HostAddress{.host = waiting.route.host, .endpoint = {}, .preference = 0});
+    join(std::move(waiting));
+  } else {
+    waiting.hosts = co_await hosts.find(waiting.route);
+    if (waiting.hosts.failure) {
+      Outcome failure = *waiting.hosts.failure;
+      failure.route = waiting.route.rule;
+      auto outcomes = same_outcome(waiting.ready, failure);
+      settle_in_background(std::move(waiting.ready), std::move(outcomes));
+    } else {
+      join(std::move(waiting));
+    }
+  }
+  done();
+}
+
+void Dispatcher::State::join(Waiting waiting) {
+  if (stopping) return queue.give_back(std::move(waiting.ready));
+  // Routes with another login or TLS demand never share a connection.
+  std::string key = fmt::format("{}|{}|{}", waiting.hosts.site, static_cast<int>(waiting.route.tls), waiting.route.user);
+  if (waiting.only_ipv4) key += "|ipv4";
+  auto& line = lines[key];
+  if (!line) {
+    line = std::make_unique<Line>();
+    line->site = key;
+  }
+  line->waiting.push_back(std::move(waiting));
+  if (line->idle > 0)
+    line->arrived.notify_all();
+  else
+    open_more(*line);
+}
+
+void Dispatcher::State::open_more(Line& line) {
+  const std::size_t limit = line.dead ? 1 : options->connections_per_site;
+  // One connection serves many: a new one only while entries wait that no connection has taken.
+  while (!stopping && line.connections < limit && connections < options->connections &&
+         line.connections < line.waiting.size() + line.connections - line.idle && !line.waiting.empty()) {
+    const std::size_t before = line.waiting.size();
+    ++line.connections;
+    ++connections;
+    ++working;
+    open.add(1);
+    spawn(run_connection(line));
+    if (line.waiting.size() == before) break;  // it took none at once
+  }
+}
+
+void Dispatcher::State::forget_if_empty(const std::string& site) {
+  auto found = lines.find(site);
+  if (found == lines.end()) return;
+  Line& line = *found->second;
+  if (line.connections == 0 && line.waiting.empty()) lines.erase(found);
+}
+
+// ---------------------------------------------------------------- one connection
+Task<std::unique_ptr<Connection>> Dispatcher::State::connect(const Waiting& waiting, Outcome& failure) {
+  auto current = options;
+  bool all_refuse_mail = !waiting.hosts.hosts.empty();  // RFC 7504: 521 or 556 from every host
+  for (const HostAddress& host : waiting.hosts.hosts) {
+    if (waiting.only_ipv4 && host.endpoint.address.v6) continue;
+    for (ClearText clear : {ClearText::as_route_says, ClearText::this_once}) {
+      auto connection = std::make_unique<Connection>(world, *current, waiting.route, host, tls);
+      auto refused = co_await connection->open(clear);
+      if (!refused) co_return connection;
+      failure.reply = refused->reply;
+      failure.phase = refused->phase;
+      failure.site = connection->site();
+      if (refused->reply.code != 521 && refused->reply.code != 556) all_refuse_mail = false;
+      if (!refused->tls_failed) break;
+    }
+    if (stopping) break;
+  }
+  failure.state = all_refuse_mail ? RecipientState::failed : RecipientState::queued;
+  co_return nullptr;
+}
+
+void Dispatcher::State::fail_line(Line& line, Waiting first, const Outcome& failure) {
+  line.dead = true;
+  line.last_reply = failure.reply.one_line();
+  auto fail_one = [&](Waiting waiting) {
+    Outcome outcome = failure;
+    outcome.route = waiting.route.rule;
+    outcome.delay_queue =
+        std::chrono::duration_cast<Duration>(world.loop.clock().now() - waiting.ready.message->received_at);
+    auto outcomes = same_outcome(waiting.ready, outcome);
+    settle_in_background(std::move(waiting.ready), std::move(outcomes));
+  };
+  attempts_failed.add();
+  fail_one(std::move(first));
+  // What waits behind a dead probe shares its fate; other connections of the site may still be good.
+  if (line.connections > 1) return;
+  std::deque<Waiting> rest = std::exchange(line.waiting, {});
+  for (Waiting& waiting : rest) fail_one(std::move(waiting));
+}
+
+Task<std::optional<Waiting>> Dispatcher::State::next_for(Line& line) {
+  const Moment until = world.loop.clock().moment() + options->keep;
+  if (line.waiting.empty() && !stopping) {
+    ++line.idle;
+    // The timer may outlive the line: it looks the line up again.
+    world.loop.at(until, [this, site = line.site] {
+      if (auto found = lines.find(site); found != lines.end()) found->second->arrived.notify_all();
+    });
+    while (line.waiting.empty() && !stopping && world.loop.clock().moment() < until) co_await line.arrived.wait();
+    --line.idle;
+  }
+  if (line.waiting.empty() || stopping) co_return std::nullopt;
+  Waiting next = std::move(line.waiting.front());
+  line.waiting.pop_front();
+  co_return next;
+}
+
+Task<void> Dispatcher::State::run_connection(Line& line) {
+  std::optional<Waiting> first;
+  if (!line.waiting.empty()) {
+    first.emplace(std::move(line.waiting.front()));
+    line.waiting.pop_front();
+  }
+  if (first) {
+    Outcome failure;
+    auto connection = co_await connect(*first, failure);
+    if (connection) {
+      line.dead = false;
+      open_more(line);
+      co_await carry_over(line, *connection, std::move(*first));
+    } else if (stopping) {
+      queue.give_back(std::move(first->ready));
+    } else {
+      fail_line(line, std::move(*first), failure);
+    }
+  }
+  --line.connections;
+  --connections;
+  open.add(-1);
+  const std::string site = line.site;
+  open_more(line);
+  forget_if_empty(site);
+  done();
+}
+
+Task<void> Dispatcher::State::carry_over(Line& line, Connection& connection, Waiting first) {
+  std::optional<Waiting> current(std::move(first));
+  std::size_t carried = 0;
+  bool usable = true;
+  while (current) {
+    AttemptPlan plan;
+    plan.route = current->route.rule;
+    plan.reused = carried > 0;
+    plan.queued = std::chrono::duration_cast<Duration>(world.loop.clock().now() - current->ready.message->received_at);
+    AttemptResult result = co_await attempt_entry(world.loop, queue, connection, current->ready, plan);
+    attempts_ok.add();
+    usable = result.connection_usable;
+    if (result.stale) {  // not tried: another connection takes it
+      line.waiting.push_front(std::move(*current));
+      break;
+    }
+    if (result.retry_ipv4 && connection.host().endpoint.address.v6 && !current->only_ipv4) {
+      current->only_ipv4 = true;
+      join(std::move(*current));
+    } else {
+      if (!result.outcomes.empty()) line.last_reply = result.outcomes.back().reply.one_line();
+      settle_in_background(std::move(current->ready), std::move(result.outcomes));
+    }
+    current.reset();
+    if (!usable || ++carried >= options->messages_per_connection) break;
+    current = co_await next_for(line);
+  }
+  if (usable && !current) co_await connection.quit();
+}
+
+// ---------------------------------------------------------------- life
+Dispatcher::Dispatcher(DispatcherOptions options, Hosts& hosts, Queue& queue, LocalDelivery& local,
+                       std::shared_ptr<const TlsContext> client_tls, World& world, Metrics& metrics, LogSink& log)
+    : state_(std::make_unique<State>(std::move(options), hosts, queue, local, std::move(client_tls), world, metrics,
+                                     log)) {}
+
+Dispatcher::~Dispatcher() = default;
+
+void Dispatcher::carry(ReadyEntry entry) {
+  State& state = *state_;
+  if (state.stopping) return state.queue.give_back(std::move(entry));
+  ++state.working;
+  if (entry.entry.local)
+    spawn(state.deliver_locally(std::move(entry)));
+  else
+    spawn(state.carry(std::move(entry)));
+}
+
+Task<void> Dispatcher::stop(Moment deadline) {
+  State& state = *state_;
+  state.stopping = true;
+  for (auto& [site, line] : state.lines) {
+    for (Waiting& waiting : std::exchange(line->waiting, {})) state.queue.give_back(std::move(waiting.ready));
+    line->arrived.notify_all();
+  }
+  state.world.loop.at(deadline, [&state] { state.changed.notify_all(); });
+  while (state.working > 0 && state.world.loop.clock().moment() < deadline) co_await state.changed.wait();
+}
+
+void Dispatcher::set_options(DispatcherOptions options) {
+  state_->options = std::make_shared<const DispatcherOptions>(std::move(options));
+}
+
+std::vector<Dispatcher::SiteStatus> Dispatcher::sites() const {
+  std::vector<SiteStatus> sites;
+  for (const auto& [name, line] : state_->lines)
+    sites.push_back(SiteStatus{name, line->connections, line->waiting.size(), line->last_reply});
+  return sites;
+}
+
+}  // namespace goniec
