@@ -24,7 +24,8 @@ Result<Target> parse_url(std::string_view url) {
   if (url.starts_with("unix:")) {
     url.remove_prefix(5);
     const std::size_t colon = url.find(':');
-    if (colon == std::string_view::npos) return fail(ErrorKind::bad_data, "a unix URL is unix:SOCKET:/path");
+    if (colon == std::string_view::npos)
+      return fail(ErrorKind::bad_data, "a unix URL is unix:SOCKET:/path");
     target.socket = url.substr(0, colon);
     target.host = "localhost";
     target.path = url.substr(colon + 1);
@@ -37,7 +38,8 @@ Result<Target> parse_url(std::string_view url) {
   } else if (url.starts_with("http://")) {
     url.remove_prefix(7);
   } else {
-    return fail(ErrorKind::bad_data, fmt::format("'{}' is neither http:// nor https://", printable(url)));
+    return fail(ErrorKind::bad_data,
+                fmt::format("'{}' is neither http:// nor https://", printable(url)));
   }
   const std::size_t slash = url.find('/');
   std::string_view authority = url.substr(0, slash);
@@ -46,21 +48,24 @@ Result<Target> parse_url(std::string_view url) {
   const std::size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
   if (colon != std::string_view::npos) {
     const auto port = parse_unsigned(authority.substr(colon + 1));
-    if (!port || *port == 0 || *port > 65535) return fail(ErrorKind::bad_data, "the URL's port is not a port");
+    if (!port || *port == 0 || *port > 65535)
+      return fail(ErrorKind::bad_data, "the URL's port is not a port");
     target.port = static_cast<std::uint16_t>(*port);
     authority = authority.substr(0, colon);
   }
-  if (authority.starts_with('[') && authority.ends_with(']')) authority = authority.substr(1, authority.size() - 2);
+  if (authority.starts_with('[') && authority.ends_with(']'))
+    authority = authority.substr(1, authority.size() - 2);
   if (authority.empty()) return fail(ErrorKind::bad_data, "the URL names no host");
   target.host = authority;
   return target;
 }
 
 std::string print(const HttpRequest& request, const Target& target) {
-  std::string out = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", request.method, target.path,
-                                target.host);
+  std::string out = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
+                                request.method, target.path, target.host);
   for (const auto& [name, value] : request.headers) out += fmt::format("{}: {}\r\n", name, value);
-  if (!request.body.empty() || request.method != "GET") out += fmt::format("Content-Length: {}\r\n", request.body.size());
+  if (!request.body.empty() || request.method != "GET")
+    out += fmt::format("Content-Length: {}\r\n", request.body.size());
   return out + "\r\n" + request.body;
 }
 
@@ -76,7 +81,8 @@ Task<Result<HttpResponse>> read_response(Stream& stream, std::size_t limit, bool
     const std::size_t got = CO_TRY(co_await stream.read(chunk));
     if (got == 0) {
       parser.put_eof(error);
-      if (error || !parser.is_done()) co_return fail(ErrorKind::closed, "the server closed before its whole reply");
+      if (error || !parser.is_done())
+        co_return fail(ErrorKind::closed, "the server closed before its whole reply");
       break;
     }
     buffer.append(chunk, 0, got);
@@ -84,7 +90,8 @@ Task<Result<HttpResponse>> read_response(Stream& stream, std::size_t limit, bool
       const std::size_t used = parser.put(boost::asio::buffer(buffer), error);
       buffer.erase(0, used);
       if (error && error != http::error::need_more)
-        co_return fail(ErrorKind::bad_data, "the server's reply cannot be read: " + error.message());
+        co_return fail(ErrorKind::bad_data,
+                       "the server's reply cannot be read: " + error.message());
       if (used == 0 || error == http::error::need_more) break;
     }
   }
@@ -92,14 +99,16 @@ Task<Result<HttpResponse>> read_response(Stream& stream, std::size_t limit, bool
   HttpResponse response;
   response.status = message.result_int();
   for (const auto& field : message)
-    response.headers.emplace_back(to_lower(std::string(field.name_string())), std::string(field.value()));
+    response.headers.emplace_back(to_lower(std::string(field.name_string())),
+                                  std::string(field.value()));
   response.body = std::move(message.body());
   co_return response;
 }
 
 }  // namespace
 
-Task<Result<std::unique_ptr<Stream>>> HttpClient::open(std::string host, std::uint16_t port, bool https, Moment deadline) {
+Task<Result<std::unique_ptr<Stream>>> HttpClient::open(std::string host, std::uint16_t port,
+                                                       bool https, Moment deadline) {
   std::vector<IpAddress> addresses;
   if (auto literal = IpAddress::parse(host)) {
     addresses.push_back(*literal);
@@ -110,7 +119,8 @@ Task<Result<std::unique_ptr<Stream>>> HttpClient::open(std::string host, std::ui
         if (auto* address = std::get_if<IpAddress>(&record)) addresses.push_back(*address);
     }
   }
-  if (addresses.empty()) co_return fail(ErrorKind::not_found, fmt::format("{} has no address", printable(host)));
+  if (addresses.empty())
+    co_return fail(ErrorKind::not_found, fmt::format("{} has no address", printable(host)));
   Result<std::unique_ptr<Stream>> stream = fail(ErrorKind::io, "no address was tried");
   for (const IpAddress& address : addresses) {
     stream = co_await network_.connect(Endpoint{address, port}, std::nullopt, deadline);

@@ -12,13 +12,15 @@ namespace goniec {
 class HttpClient final : public HttpFetch {
  public:
   // `secure`: puts TLS over a connected stream (null: https is refused).
-  using Secure = std::function<Task<Result<std::unique_ptr<Stream>>>(std::unique_ptr<Stream>, std::string host, Moment)>;
+  using Secure = std::function<Task<Result<std::unique_ptr<Stream>>>(std::unique_ptr<Stream>,
+                                                                     std::string host, Moment)>;
   HttpClient(Network& network, Resolver* resolver, Secure secure = {})
       : network_(network), resolver_(resolver), secure_(std::move(secure)) {}
   Task<Result<HttpResponse>> fetch(HttpRequest request, Moment deadline) override;
 
  private:
-  Task<Result<std::unique_ptr<Stream>>> open(std::string host, std::uint16_t port, bool https, Moment deadline);
+  Task<Result<std::unique_ptr<Stream>>> open(std::string host, std::uint16_t port, bool https,
+                                             Moment deadline);
 
   Network& network_;
   Resolver* resolver_;

@@ -18,8 +18,9 @@ std::string_view reason_of(unsigned status) {
 }
 
 std::string print(const HttpReply& reply, bool keep_alive, bool head_only) {
-  std::string out = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", reply.status,
-                                reason_of(reply.status), reply.content_type, reply.body.size());
+  std::string out =
+      fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", reply.status,
+                  reason_of(reply.status), reply.content_type, reply.body.size());
   for (const auto& [name, value] : reply.headers) out += fmt::format("{}: {}\r\n", name, value);
   out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
   if (!head_only) out += reply.body;
@@ -29,7 +30,8 @@ std::string print(const HttpReply& reply, bool keep_alive, bool head_only) {
 HttpReply error_of(unsigned status, std::string_view message) {
   HttpReply reply;
   reply.status = status;
-  reply.body = fmt::format("{{\"statusCode\":{},\"name\":\"bad_request\",\"message\":\"{}\"}}", status, message);
+  reply.body = fmt::format("{{\"statusCode\":{},\"name\":\"bad_request\",\"message\":\"{}\"}}",
+                           status, message);
   return reply;
 }
 
@@ -78,7 +80,8 @@ class RequestReader {
     incoming.call.method = std::string(message.method_string());
     incoming.call.target = std::string(message.target());
     for (const auto& field : message)
-      incoming.call.headers.emplace_back(to_lower(std::string(field.name_string())), std::string(field.value()));
+      incoming.call.headers.emplace_back(to_lower(std::string(field.name_string())),
+                                         std::string(field.value()));
     incoming.call.body = std::move(message.body());
     return incoming;
   }
@@ -119,7 +122,8 @@ Task<void> HttpServer::accept_loop(Open& open) {
 namespace {
 
 // One request from the stream, or why there is none.
-Task<Result<Incoming>> read_request(Loop& loop, Stream& stream, const HttpServerOptions& options, std::string& buffer) {
+Task<Result<Incoming>> read_request(Loop& loop, Stream& stream, const HttpServerOptions& options,
+                                    std::string& buffer) {
   RequestReader reader(options);
   stream.set_deadline(loop.clock().moment() + options.idle);
   bool begun = false, continued = false;
@@ -159,7 +163,8 @@ Task<void> HttpServer::serve(HttpHandler& handler, std::unique_ptr<Stream> strea
       stream->set_deadline(Moment::max());
       reply = co_await handler(std::move(request->call));
     } else if (request.error().kind == ErrorKind::bad_data) {
-      const unsigned status = static_cast<unsigned>(parse_unsigned(request.error().message).value_or(400));
+      const unsigned status =
+          static_cast<unsigned>(parse_unsigned(request.error().message).value_or(400));
       reply = error_of(status, "the request cannot be read: it is malformed or over a limit");
       keep_alive = false;
     } else {

@@ -17,8 +17,8 @@
 namespace goniec {
 
 struct HttpCall {
-  std::string method;   // "GET"
-  std::string target;   // as sent: "/api/v1/queue?to=x"
+  std::string method;                                        // "GET"
+  std::string target;                                        // as sent: "/api/v1/queue?to=x"
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;
   Endpoint remote;

@@ -310,7 +310,8 @@ Result<std::shared_ptr<Socket>> begin_connect(Shard& shard, const SocketAddress&
   do {
     result = ::connect(fd.get(), to.get(), to.length);
   } while (result < 0 && errno == EINTR);
-  if (result < 0 && errno != EINPROGRESS && errno != EALREADY) return fail_errno("connect to " + where, errno);
+  if (result < 0 && errno != EINPROGRESS && errno != EALREADY)
+    return fail_errno("connect to " + where, errno);
   return std::make_shared<Socket>(shard, fd.release());
 }
 

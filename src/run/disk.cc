@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -120,6 +121,18 @@ Result<std::unique_ptr<DiskFile>> SystemDisk::open(const std::string& path, Open
       repeated([&] { return ::openat(AT_FDCWD, path.c_str(), flags_of(mode), 0600); }));
   if (fd < 0) return fail_disk("open", path, errno);
   return std::make_unique<SystemFile>(fd, path);
+}
+
+Result<std::unique_ptr<DiskFile>> SystemDisk::lock(const std::string& path) {
+  const int fd = static_cast<int>(
+      repeated([&] { return ::openat(AT_FDCWD, path.c_str(), flags_of(OpenMode::create), 0600); }));
+  if (fd < 0) return fail_disk("open", path, errno);
+  auto file = std::make_unique<SystemFile>(fd, path);
+  if (repeated([&] { return ::flock(fd, LOCK_EX | LOCK_NB); }) == 0) return file;
+  const int number = errno;
+  auto failure = fail_disk("lock", path, number);
+  if (number == EWOULDBLOCK) failure.error().kind = ErrorKind::conflict;
+  return failure;
 }
 
 Result<bool> SystemDisk::exists(const std::string& path) {

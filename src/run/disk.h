@@ -18,6 +18,7 @@ class SystemDisk final : public Disk {
   Result<std::vector<std::string>> list(
       const std::string& path) override;  // sorted, without . and ..
   Result<DiskSpace> space(const std::string& path) override;
+  Result<std::unique_ptr<DiskFile>> lock(const std::string& path) override;  // flock, never waits
 };
 
 }  // namespace goniec

@@ -173,6 +173,16 @@ TEST_F(TrueDisk, writes_reads_truncates_and_renames) {
   EXPECT_GT(disk_.space(root_)->total_octets, 0u);
 }
 
+TEST_F(TrueDisk, locks_a_file_for_one_holder) {
+  auto first = disk_.lock(root_ + "/lock");
+  ASSERT_TRUE(first.has_value());
+  auto second = disk_.lock(root_ + "/lock");
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().kind, ErrorKind::conflict);
+  first->reset();
+  EXPECT_TRUE(disk_.lock(root_ + "/lock").has_value());
+}
+
 TEST_F(TrueDisk, says_what_is_missing) {
   auto file = disk_.open(root_ + "/none", OpenMode::read);
   ASSERT_FALSE(file.has_value());

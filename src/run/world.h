@@ -176,6 +176,11 @@ class Disk {  // synchronous: called on the commit thread and at start-up
   virtual Result<void> sync_directory(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;  // names
   virtual Result<DiskSpace> space(const std::string& path) = 0;
+  // The file `path` (made with 0600), locked for this process as long as the result lives; conflict
+  // when another process has it. A disk of one process need not know of others.
+  virtual Result<std::unique_ptr<DiskFile>> lock(const std::string& path) {
+    return open(path, OpenMode::create);
+  }
 };
 
 // What a part of the house that waits is given: the loop it lives on and its doors.
