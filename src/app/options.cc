@@ -105,7 +105,8 @@ HostsOptions hosts_options(const Config& config) {
   options.private_targets = config.delivery.private_targets;
   for (const ListenerOption& listener : config.listeners) {
     const IpAddress unspecified{};
-    if (listener.kind == ListenerKind::mx && listener.address.address.octets != unspecified.octets)
+    const bool reached_by_mx = listener.kind == ListenerKind::mx && listener.address.port == config.delivery.mx_port;
+    if (reached_by_mx && listener.address.address.octets != unspecified.octets)
       options.own_addresses.push_back(listener.address.address);
   }
   return options;

@@ -155,16 +155,14 @@ void Dispatcher::State::join(Waiting waiting) {
 
 void Dispatcher::State::open_more(Line& line) {
   const std::size_t limit = line.dead ? 1 : options->connections_per_site;
-  // One connection serves many: a new one only while entries wait that no connection has taken.
-  while (!stopping && line.connections < limit && connections < options->connections &&
-         line.connections < line.waiting.size() + line.connections - line.idle && !line.waiting.empty()) {
-    const std::size_t before = line.waiting.size();
+  // A connection takes its first entry at once, so each turn of the loop makes the line shorter.
+  while (!stopping && !line.waiting.empty() && line.idle == 0 && line.connections < limit &&
+         connections < options->connections) {
     ++line.connections;
     ++connections;
     ++working;
     open.add(1);
     spawn(run_connection(line));
-    if (line.waiting.size() == before) break;  // it took none at once
   }
 }
 
