@@ -1,244 +1,402 @@
-// See committer.h. One Item a request; a group runs the items of each verb as one batch, commits, and
-// posts the answers, one post a loop.
+// See committer.h. Requests wait in one line each kind; the commit thread takes a bounded group, runs
+// the verbs, commits, and posts the answers, one post a loop.
 #include "store/committer.h"
 
-#include <chrono>
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <mutex>
 #include <thread>
-
-#include "base/text.h"
+#include <tuple>
+#include <vector>
 
 namespace goniec {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
-// A request, and where its answer goes. `Answer` is a Completion in the waiting task's frame.
-template <class Request, class Value>
-struct Item {
-  Request request;
-  Loop* loop = nullptr;
-  Completion<Result<Value>>* answer = nullptr;
+struct Discard {
+  MessageId message;
 };
 
-// Work between groups, on the commit thread: leases, sweeps, backups.
-using Job = std::move_only_function<void(Store&)>;
+// What a request weighs in memory while it waits.
+std::size_t weight(const ChunkWrite& chunk) { return chunk.octets.size(); }
+std::size_t weight(const SpoolRequest& request) {
+  std::size_t octets = 512 + request.message.content.prepend.size() + request.message.content.header.size();
+  for (const auto& chunk : request.chunks) octets += chunk.size();
+  for (const auto& event : request.events) octets += event.data.size();
+  return octets + 256 * request.entries.size();
+}
+std::size_t weight(const SettleRequest& request) {
+  std::size_t octets = 512 + 256 * request.outcomes.size();
+  for (const auto& notice : request.notices) octets += weight(notice);
+  return octets;
+}
+template <class Request>
+std::size_t weight(const Request&) {
+  return 256;
+}
 
-std::size_t octets_of(const SpoolRequest& request) {
-  std::size_t octets = 1024 + request.message.content.header.size() + request.message.content.prepend.size();
-  for (const std::string& chunk : request.chunks) octets += chunk.size();
-  return octets + request.entries.size() * 256;
+// One request, and where its answer goes. The frame that awaits `done` outlives it.
+template <class Request, class Answer>
+struct Waiting {
+  Request request;
+  Loop* loop = nullptr;
+  Completion<Result<Answer>>* done = nullptr;
+  std::optional<Result<Answer>> answer;
+};
+
+struct ObjectWork {
+  std::variant<ObjectPut, ObjectKey> what;
+};
+struct SweepWork {
+  Instant now, events_before;
+  std::size_t limit;
+};
+
+// Works to run on loops, gathered so that a loop is woken once.
+class Postman {
+ public:
+  void add(Loop* loop, Work work) {
+    const auto at = std::ranges::find(bags_, loop, &Bag::loop);
+    auto& bag = at == bags_.end() ? bags_.emplace_back(Bag{loop, {}}) : *at;
+    bag.works.push_back(std::move(work));
+  }
+  void post() {
+    for (auto& bag : bags_) {
+      bag.loop->post([works = std::move(bag.works)]() mutable {
+        for (auto& work : works) work();
+      });
+    }
+    bags_.clear();
+  }
+
+ private:
+  struct Bag {
+    Loop* loop;
+    std::vector<Work> works;
+  };
+  std::vector<Bag> bags_;
+};
+
+template <class Request, class Answer>
+using Line = std::vector<Waiting<Request, Answer>>;
+
+struct Group {
+  Line<ChunkWrite, void> chunks;
+  std::vector<MessageId> discards;
+  Line<SpoolRequest, SpoolResult> spools;
+  Line<SettleRequest, SettleResult> settles;
+  Line<QueueChange, Entry> changes;
+  Line<MailboxRemove, void> removals;
+  Line<ObjectWork, bool> objects;
+  Line<SweepWork, std::size_t> sweeps;
+
+  template <class F>
+  void for_each_line(F f) {
+    f(chunks), f(spools), f(settles), f(changes), f(removals), f(objects), f(sweeps);
+  }
+  std::size_t items() const {
+    return chunks.size() + discards.size() + spools.size() + settles.size() + changes.size() +
+           removals.size() + objects.size() + sweeps.size();
+  }
+  bool only_settles() const { return items() == settles.size(); }
+};
+
+// ---------------------------------------------------------------- verbs of a line
+
+template <class Request, class Answer, class Verb>
+void run_batch(Line<Request, Answer>& line, Verb verb) {
+  if (line.empty()) return;
+  std::vector<Request> batch;
+  batch.reserve(line.size());
+  for (auto& waiting : line) batch.push_back(std::move(waiting.request));
+  auto answers = verb(std::span<const Request>(batch));
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    line[i].request = std::move(batch[i]);  // kept: the group may have to be done again
+    line[i].answer.emplace(std::move(answers[i]));
+  }
+}
+
+Result<bool> run_object(Store& store, const ObjectWork& work) {
+  if (const auto* put = std::get_if<ObjectPut>(&work.what)) {
+    auto answers = store.put_objects({put, 1});
+    if (!answers[0]) return std::unexpected(answers[0].error());
+    return true;
+  }
+  return std::move(store.remove_objects({&std::get<ObjectKey>(work.what), 1})[0]);
+}
+
+void run_group(Store& store, Group& group) {
+  run_batch(group.chunks, [&](auto batch) { return store.write_chunks(batch); });
+  run_batch(group.spools, [&](auto batch) { return store.spool(batch); });
+  run_batch(group.settles, [&](auto batch) { return store.settle(batch); });
+  run_batch(group.changes, [&](auto batch) { return store.change(batch); });
+  run_batch(group.removals, [&](auto batch) { return store.remove_from_mailbox(batch); });
+  for (auto& waiting : group.objects) waiting.answer.emplace(run_object(store, waiting.request));
+  for (auto& waiting : group.sweeps) {
+    const auto& sweep = waiting.request;
+    waiting.answer.emplace(store.sweep(sweep.now, sweep.events_before, sweep.limit));
+  }
+  if (!group.discards.empty()) static_cast<void>(store.discard_chunks(group.discards));
+}
+
+template <class Request, class Answer>
+void fail_all(Line<Request, Answer>& line, const Error& error) {
+  for (auto& waiting : line) waiting.answer.emplace(std::unexpected(error));
 }
 
 }  // namespace
 
 struct Committer::State {
-  Store& store;
-  CommitterLimits limits;
-  LogSink& log;
-  Loop* driver;
-  Counter& syncs;
-  Histogram& sync_seconds;
-  Histogram& group_size;
+  State(Store& the_store, CommitterLimits the_limits, Metrics& metrics, LogSink& the_log, Loop* on_loop)
+      : store(the_store),
+        limits(the_limits),
+        log(the_log),
+        drive(on_loop),
+        syncs(metrics.counter("goniec_spool_fsync_total", "Groups made durable.")),
+        failures(metrics.counter("goniec_spool_group_failures_total", "Groups that failed.")),
+        seconds(metrics.histogram(
+            "goniec_spool_fsync_seconds", "Time to write and sync a group.",
+            {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5})),
+        sizes(metrics.histogram("goniec_spool_group_items", "Requests in a group.",
+                                {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000})),
+        sealed(metrics.gauge("goniec_spool_sealed", "1 when a write or sync failed: restart needed.")) {}
 
-  struct Waiting {
-    std::vector<Item<ChunkWrite, void>> chunks;
-    std::vector<Item<SpoolRequest, SpoolResult>> spools;
-    std::vector<Item<SettleRequest, SettleResult>> settles;
-    std::vector<Item<QueueChange, Entry>> changes;
-    std::vector<Item<MailboxRemove, void>> removes;
-    std::vector<Item<ObjectPut, void>> puts;
-    std::vector<Item<ObjectKey, bool>> object_removes;
-    std::vector<Lease> given_back;
-    std::vector<MessageId> discards;
-    std::vector<Job> jobs;
-    std::size_t items = 0, octets = 0;
-    bool urgent = false;  // more than settles: does not linger
-    SteadyClock::time_point since{};
-    bool empty() const { return items == 0 && jobs.empty() && given_back.empty() && discards.empty(); }
-  };
+  Store& store;
+  const CommitterLimits limits;
+  LogSink& log;
+  Loop* const drive;  // null: a thread
+  Counter& syncs;
+  Counter& failures;
+  Histogram& seconds;
+  Histogram& sizes;
+  Gauge& sealed;
 
   std::mutex mutex;
-  std::condition_variable arrived;
-  Waiting waiting;
+  std::condition_variable something;
+  Group waiting;                                             // under mutex
+  std::deque<std::move_only_function<void(Store&)>> quick;  // no sync: lease, next_due, give_back, run
+  std::size_t octets = 0;
+  std::size_t octets_taken = 0;  // of the group at work
+  std::optional<Moment> first_settle;
+  bool hurry = false;  // a settle that waits carries mail
   bool stopping = false;
-  bool step_planned = false;  // driver mode
+  bool driven = false;     // a step is posted on the loop
+  bool lingering = false;  // a later step is planned on the loop
   std::thread thread;
 
-  State(Store& engine, CommitterLimits committer_limits, Metrics& metrics, LogSink& sink, Loop* loop)
-      : store(engine),
-        limits(committer_limits),
-        log(sink),
-        driver(loop),
-        syncs(metrics.counter("goniec_spool_fsync_total", "Commit groups made durable")),
-        sync_seconds(metrics.histogram("goniec_spool_fsync_seconds", "Time of a commit with its sync",
-                                       {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3})),
-        group_size(metrics.histogram("goniec_spool_group_items", "Requests in a commit group",
-                                     {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000})) {}
-
-  enum class Urgency { linger, now };
-  // Under the mutex. False: too much waits.
-  template <class Add>
-  Result<void> enqueue(std::size_t octets, Urgency urgency, Add add) {
+  // ------------------------------------------------------------ asking
+  template <class Request, class Answer>
+  Result<void> ask(Line<Request, Answer> Group::*line, Waiting<Request, Answer> request) {
+    const auto octets_of_it = weight(request.request);
     {
       std::lock_guard lock(mutex);
+      if (stopping) return fail(ErrorKind::try_later, "the store is closing");
       // What is on its way out must always get in: settles are bounded by leases.
-      const bool over = waiting.items >= limits.waiting_items || waiting.octets + octets > limits.waiting_octets;
-      if (urgency == Urgency::now && octets > 0 && over)
-        return fail(ErrorKind::try_later, "the mail store is behind: too much waits to be written, try again later");
-      if (waiting.empty()) waiting.since = SteadyClock::now();
-      add(waiting);
-      ++waiting.items;
-      waiting.octets += octets;
-      if (urgency == Urgency::now) waiting.urgent = true;
+      const bool over =
+          octets + octets_of_it > limits.waiting_octets || waiting.items() >= limits.waiting_items;
+      if (over && !std::is_same_v<Request, SettleRequest>) {
+        return fail(ErrorKind::try_later, "too much waits to be written, try again later");
+      }
+      octets += octets_of_it;
+      if constexpr (std::is_same_v<Request, SettleRequest>) {
+        if (!first_settle) first_settle = request.loop->clock().moment();
+        hurry = hurry || !request.request.notices.empty();  // somebody's mail does not linger
+      }
+      (waiting.*line).push_back(std::move(request));
     }
     wake();
     return {};
   }
-
-  void add_job(Job job) {
+  void ask_quick(std::move_only_function<void(Store&)> work) {
     {
       std::lock_guard lock(mutex);
-      if (waiting.empty()) waiting.since = SteadyClock::now();
-      waiting.jobs.push_back(std::move(job));
-      waiting.urgent = true;
+      quick.push_back(std::move(work));
     }
     wake();
   }
-
-  void wake();
-  void plan_step();
-  void run_thread();
-  Waiting take();
-  void run_group(Waiting group);
-};
-
-// ---------------------------------------------------------------- forming groups
-void Committer::State::wake() {
-  if (!driver) return arrived.notify_one();
-  driver->post([this] { plan_step(); });
-}
-
-void Committer::State::plan_step() {
-  std::unique_lock lock(mutex);
-  if (waiting.empty() || step_planned) return;
-  step_planned = true;
-  const Duration linger = waiting.urgent ? Duration::zero() : limits.settle_linger;
-  lock.unlock();
-  driver->at(driver->clock().moment() + linger, [this] {
-    {
-      std::lock_guard guard(mutex);
-      step_planned = false;
+  void wake() {
+    if (!drive) {
+      something.notify_one();
+      return;
     }
-    run_group(take());
-    plan_step();
-  });
-}
+    if (std::exchange(driven, true)) return;
+    drive->post([this] { step_on_loop(); });
+  }
 
-Committer::State::Waiting Committer::State::take() {
-  std::lock_guard lock(mutex);
-  return std::exchange(waiting, Waiting{});
-}
+  // ------------------------------------------------------------ groups
+  // Takes at most a group's worth of a line; what is left waits for the next.
+  template <class Request, class Answer>
+  void take(Line<Request, Answer>& from, Line<Request, Answer>& to, std::size_t& octets_left,
+            std::size_t& items_left) {
+    std::size_t count = 0;
+    while (count < from.size() && items_left > 0) {
+      const auto octets_of_it = weight(from[count].request);
+      if (octets_of_it > octets_left && items_left != limits.group_items) break;
+      octets_left -= std::min(octets_left, octets_of_it);
+      octets_taken += octets_of_it;
+      --items_left;
+      ++count;
+    }
+    if (count == from.size()) {
+      to = std::move(from);
+      from.clear();
+      return;
+    }
+    const auto end = from.begin() + static_cast<std::ptrdiff_t>(count);
+    to.assign(std::make_move_iterator(from.begin()), std::make_move_iterator(end));
+    from.erase(from.begin(), end);
+  }
+  Group take_group() {  // REQUIRES mutex
+    Group group;
+    std::size_t octets_left = limits.group_octets, items_left = limits.group_items;
+    take(waiting.settles, group.settles, octets_left, items_left);  // they make room
+    take(waiting.changes, group.changes, octets_left, items_left);
+    take(waiting.removals, group.removals, octets_left, items_left);
+    take(waiting.objects, group.objects, octets_left, items_left);
+    take(waiting.sweeps, group.sweeps, octets_left, items_left);
+    take(waiting.spools, group.spools, octets_left, items_left);
+    take(waiting.chunks, group.chunks, octets_left, items_left);
+    std::swap(group.discards, waiting.discards);
+    if (waiting.settles.empty()) {
+      first_settle.reset();
+      hurry = false;
+    }
+    return group;
+  }
+  // Whether a group may go now; else how long it waits for company.
+  std::optional<Duration> linger(Moment now) const {  // REQUIRES mutex, something waits
+    if (!waiting.only_settles() || stopping || hurry || !first_settle) return {};
+    if (waiting.settles.size() >= limits.group_items) return {};
+    const auto until = *first_settle + limits.settle_linger;
+    if (now >= until) return {};
+    return until - now;
+  }
 
-void Committer::State::run_thread() {
-  std::unique_lock lock(mutex);
-  for (;;) {
-    arrived.wait(lock, [&] { return stopping || !waiting.empty(); });
-    if (waiting.empty()) return;  // stopping, and nothing is left
-    const auto lingers_until = waiting.since + limits.settle_linger;
-    arrived.wait_until(lock, lingers_until, [&] {
-      return stopping || waiting.urgent || waiting.items >= limits.group_items;
+  Moment moment(const Group& group) const {
+    Loop* loop = drive;
+    const_cast<Group&>(group).for_each_line([&](auto& line) {
+      if (!loop && !line.empty()) loop = line[0].loop;
     });
-    Waiting group = std::exchange(waiting, Waiting{});
-    lock.unlock();
-    run_group(std::move(group));
-    lock.lock();
-  }
-}
-
-// ---------------------------------------------------------------- one group
-namespace {
-
-// The answers of a group, to be posted when it is durable.
-class Answers {
- public:
-  template <class Request, class Value>
-  void add(Item<Request, Value>& item, Result<Value> result) {
-    works_[item.loop].push_back([answer = item.answer, value = std::move(result)]() mutable {
-      answer->complete(std::move(value));
-    });
-  }
-  // A failed commit: nobody is told a success.
-  template <class Request, class Value>
-  void refuse(std::vector<Item<Request, Value>>& items, const Error& error) {
-    for (auto& item : items) add(item, Result<Value>(std::unexpected(error)));
-  }
-  void clear() { works_.clear(); }
-  void post() {
-    for (auto& [loop, works] : works_)
-      loop->post([list = std::move(works)]() mutable {
-        for (Work& work : list) work();
-      });
-    works_.clear();
+    return loop ? loop->clock().moment() : Moment{};
   }
 
- private:
-  std::map<Loop*, std::vector<Work>> works_;
-};
-
-// Runs one verb over the items of a group; results wait in `answers`.
-template <class Request, class Value, class Verb>
-void run_verb(std::vector<Item<Request, Value>>& items, Answers& answers, Verb verb) {
-  if (items.empty()) return;
-  std::vector<Request> requests;
-  requests.reserve(items.size());
-  for (auto& item : items) requests.push_back(std::move(item.request));
-  auto results = verb(std::span<const Request>(requests));
-  CHECK(results.size() == items.size());
-  for (std::size_t i = 0; i < items.size(); ++i) answers.add(items[i], std::move(results[i]));
-}
-
-}  // namespace
-
-void Committer::State::run_group(Waiting group) {
-  if (!group.given_back.empty()) store.give_back(group.given_back);
-  Answers answers;
-  if (!group.discards.empty()) (void)store.discard_chunks(group.discards);
-  run_verb(group.chunks, answers, [&](auto batch) { return store.write_chunks(batch); });
-  run_verb(group.spools, answers, [&](auto batch) { return store.spool(batch); });
-  run_verb(group.settles, answers, [&](auto batch) { return store.settle(batch); });
-  run_verb(group.changes, answers, [&](auto batch) { return store.change(batch); });
-  run_verb(group.removes, answers, [&](auto batch) { return store.remove_from_mailbox(batch); });
-  run_verb(group.puts, answers, [&](auto batch) { return store.put_objects(batch); });
-  run_verb(group.object_removes, answers, [&](auto batch) { return store.remove_objects(batch); });
-  if (group.items > 0 || !group.discards.empty()) {
-    const auto began = SteadyClock::now();
+  void commit(Group group) {
+    const Moment began = moment(group);
+    sizes.observe(static_cast<double>(group.items()));
+    run_group(store, group);
     auto mark = store.commit();
-    sync_seconds.observe(std::chrono::duration<double>(SteadyClock::now() - began).count());
-    group_size.observe(static_cast<double>(group.items));
+    seconds.observe(std::chrono::duration<double>(moment(group) - began).count());
+    if (!mark && !store.health().sealed && group.items() > 1) {
+      failures.add();
+      commit_one_by_one(group);
+      return;
+    }
+    finish(group, mark);
+  }
+
+  void finish(Group& group, const Result<std::uint64_t>& mark) {
     if (mark) {
       syncs.add();
-      // The promise: nothing is told before it is durable. Stays on in production.
-      CHECK(*mark <= store.synced());
     } else {
-      answers.clear();
-      answers.refuse(group.chunks, mark.error());
-      answers.refuse(group.spools, mark.error());
-      answers.refuse(group.settles, mark.error());
-      answers.refuse(group.changes, mark.error());
-      answers.refuse(group.removes, mark.error());
-      answers.refuse(group.puts, mark.error());
-      answers.refuse(group.object_removes, mark.error());
+      failures.add();
+      sealed.set(store.health().sealed ? 1 : 0);
+      group.for_each_line([&](auto& line) { fail_all(line, mark.error()); });
+    }
+    // THE promise: nobody is answered before the group is durable.
+    CHECK(!mark || *mark <= store.synced());
+    Postman postman;
+    group.for_each_line([&](auto& line) {
+      for (auto& one : line) {
+        if (!one.done) continue;
+        postman.add(one.loop, [done = one.done, answer = std::move(*one.answer)]() mutable {
+          done->complete(std::move(answer));
+        });
+      }
+    });
+    postman.post();
+  }
+
+  void commit_one_by_one(Group& group) {
+    const auto each = [this](auto member, auto& from) {
+      for (auto& one : from) {
+        Group alone;
+        (alone.*member).push_back(std::move(one));
+        run_group(store, alone);
+        finish(alone, store.commit());
+      }
+    };
+    each(&Group::chunks, group.chunks);
+    each(&Group::spools, group.spools);
+    each(&Group::settles, group.settles);
+    each(&Group::changes, group.changes);
+    each(&Group::removals, group.removals);
+    each(&Group::objects, group.objects);
+    each(&Group::sweeps, group.sweeps);
+  }
+
+  // ------------------------------------------------------------ turning
+  void run_quick(std::unique_lock<std::mutex>& lock) {
+    while (!quick.empty()) {
+      auto work = std::move(quick.front());
+      quick.pop_front();
+      lock.unlock();
+      work(store);
+      lock.lock();
     }
   }
-  answers.post();
-  for (Job& job : group.jobs) job(store);
-}
+  void run_one_group(std::unique_lock<std::mutex>& lock) {
+    Group group = take_group();
+    lock.unlock();
+    commit(std::move(group));
+    lock.lock();
+    octets -= std::exchange(octets_taken, 0);
+  }
+  void run_thread() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      something.wait(lock, [&] { return stopping || !quick.empty() || waiting.items() != 0; });
+      run_quick(lock);
+      if (waiting.items() == 0) {
+        if (stopping) return;
+        continue;
+      }
+      const auto wait = linger(first_settle ? settle_clock() : Moment{});
+      if (wait) {
+        something.wait_for(lock, *wait, [&] {
+          return stopping || hurry || !quick.empty() || !waiting.only_settles() ||
+                 waiting.settles.size() >= limits.group_items;
+        });
+        if (!quick.empty() || linger(settle_clock())) continue;
+      }
+      run_one_group(lock);
+    }
+  }
+  Moment settle_clock() const {  // REQUIRES mutex, a settle waits
+    return waiting.settles.empty() ? Moment::max() : waiting.settles[0].loop->clock().moment();
+  }
+  void step_on_loop() {
+    driven = false;
+    std::unique_lock lock(mutex);
+    run_quick(lock);
+    if (waiting.items() == 0) return;
+    const Moment now = drive->clock().moment();
+    if (const auto wait = linger(now)) {
+      if (std::exchange(lingering, true)) return;
+      drive->at(now + *wait, [this] {
+        lingering = false;
+        step_on_loop();
+      });
+      return;
+    }
+    run_one_group(lock);
+    const bool more = waiting.items() != 0;
+    lock.unlock();
+    if (more) wake();
+  }
+};
 
-// ---------------------------------------------------------------- requests
 Committer::Committer(Store& store, CommitterLimits limits, Metrics& metrics, LogSink& log, Loop* driver)
     : store_(store), state_(std::make_unique<State>(store, limits, metrics, log, driver)) {
   if (!driver) state_->thread = std::thread([state = state_.get()] { state->run_thread(); });
@@ -249,182 +407,102 @@ Committer::~Committer() {
     std::lock_guard lock(state_->mutex);
     state_->stopping = true;
   }
-  state_->arrived.notify_one();
-  if (state_->thread.joinable()) state_->thread.join();
+  if (state_->thread.joinable()) {
+    state_->something.notify_one();
+    state_->thread.join();
+  }
 }
 
 Task<Result<void>> Committer::write_chunk(Loop& loop, ChunkWrite chunk) {
-  Completion<Result<void>> answer;
-  const std::size_t octets = chunk.octets.size();
-  CO_TRY(state_->enqueue(octets, State::Urgency::now, [&](auto& waiting) {
-    waiting.chunks.push_back({std::move(chunk), &loop, &answer});
-  }));
-  co_return co_await answer;
+  Completion<Result<void>> done;
+  CO_TRY(state_->ask(&Group::chunks, Waiting<ChunkWrite, void>{std::move(chunk), &loop, &done, {}}));
+  co_return co_await done;
 }
 
 void Committer::discard_chunks(MessageId message) {
   {
     std::lock_guard lock(state_->mutex);
-    if (state_->waiting.empty()) state_->waiting.since = SteadyClock::now();
     state_->waiting.discards.push_back(message);
   }
   state_->wake();
 }
 
 Task<Result<SpoolResult>> Committer::spool(Loop& loop, SpoolRequest request) {
-  Completion<Result<SpoolResult>> answer;
-  const std::size_t octets = octets_of(request);
-  CO_TRY(state_->enqueue(octets, State::Urgency::now, [&](auto& waiting) {
-    waiting.spools.push_back({std::move(request), &loop, &answer});
-  }));
-  co_return co_await answer;
+  Completion<Result<SpoolResult>> done;
+  CO_TRY(state_->ask(&Group::spools,
+                     Waiting<SpoolRequest, SpoolResult>{std::move(request), &loop, &done, {}}));
+  co_return co_await done;
 }
 
 Task<Result<SettleResult>> Committer::settle(Loop& loop, SettleRequest request) {
-  Completion<Result<SettleResult>> answer;
-  // A notice or a mailbox append is somebody's mail: it does not linger.
-  const bool urgent = !request.notices.empty();
-  CO_TRY(state_->enqueue(0, urgent ? State::Urgency::now : State::Urgency::linger, [&](auto& waiting) {
-    waiting.settles.push_back({std::move(request), &loop, &answer});
-  }));
-  co_return co_await answer;
+  Completion<Result<SettleResult>> done;
+  CO_TRY(state_->ask(&Group::settles,
+                     Waiting<SettleRequest, SettleResult>{std::move(request), &loop, &done, {}}));
+  co_return co_await done;
 }
 
 Task<Result<Entry>> Committer::change(Loop& loop, QueueChange change) {
-  Completion<Result<Entry>> answer;
-  CO_TRY(state_->enqueue(0, State::Urgency::now, [&](auto& waiting) {
-    waiting.changes.push_back({std::move(change), &loop, &answer});
-  }));
-  co_return co_await answer;
+  Completion<Result<Entry>> done;
+  CO_TRY(state_->ask(&Group::changes, Waiting<QueueChange, Entry>{std::move(change), &loop, &done, {}}));
+  co_return co_await done;
 }
 
-Task<Result<void>> Committer::remove_from_mailbox(Loop& loop, MailboxRemove request) {
-  Completion<Result<void>> answer;
-  CO_TRY(state_->enqueue(0, State::Urgency::now, [&](auto& waiting) {
-    waiting.removes.push_back({std::move(request), &loop, &answer});
-  }));
-  co_return co_await answer;
-}
-
-Task<Result<void>> Committer::put_object(Loop& loop, ObjectPut request) {
-  Completion<Result<void>> answer;
-  CO_TRY(state_->enqueue(0, State::Urgency::now, [&](auto& waiting) {
-    waiting.puts.push_back({std::move(request), &loop, &answer});
-  }));
-  co_return co_await answer;
-}
-
-Task<Result<bool>> Committer::remove_object(Loop& loop, ObjectKey key) {
-  Completion<Result<bool>> answer;
-  CO_TRY(state_->enqueue(0, State::Urgency::now, [&](auto& waiting) {
-    waiting.object_removes.push_back({std::move(key), &loop, &answer});
-  }));
-  co_return co_await answer;
-}
-
-// ---------------------------------------------------------------- jobs between groups
 Task<Result<std::vector<LeasedEntry>>> Committer::lease(Loop& loop, LeaseRequest request) {
-  Completion<Result<std::vector<LeasedEntry>>> answer;
-  state_->add_job([&](Store& store) {
-    auto leased = std::make_shared<Result<std::vector<LeasedEntry>>>(store.lease(request));
-    loop.post([&answer, leased] { answer.complete(std::move(*leased)); });
+  Completion<Result<std::vector<LeasedEntry>>> done;
+  state_->ask_quick([&loop, &done, request = std::move(request)](Store& store) {
+    loop.post([&done, leased = store.lease(request)]() mutable { done.complete(std::move(leased)); });
   });
-  co_return co_await answer;
+  co_return co_await done;
 }
 
 void Committer::give_back(std::vector<Lease> leases) {
-  {
-    std::lock_guard lock(state_->mutex);
-    if (state_->waiting.empty()) state_->waiting.since = SteadyClock::now();
-    state_->waiting.given_back.insert(state_->waiting.given_back.end(), leases.begin(), leases.end());
-  }
-  state_->wake();
+  state_->ask_quick([leases = std::move(leases)](Store& store) { store.give_back(leases); });
 }
 
 Task<std::optional<Instant>> Committer::next_due(Loop& loop) {
-  Completion<std::optional<Instant>> answer;
-  state_->add_job([&](Store& store) {
-    const auto due = store.next_due();
-    loop.post([&answer, due] { answer.complete(due); });
+  Completion<std::optional<Instant>> done;
+  state_->ask_quick([&loop, &done](Store& store) {
+    loop.post([&done, due = store.next_due()] { done.complete(due); });
   });
-  co_return co_await answer;
+  co_return co_await done;
 }
 
-Task<Result<std::size_t>> Committer::sweep(Loop& loop, Instant now, Instant events_before, std::size_t limit) {
-  Completion<Result<std::size_t>> answer;
-  state_->add_job([&, now, events_before, limit](Store& store) {
-    Result<std::size_t> swept = store.sweep(now, events_before, limit);
-    if (swept) {
-      if (auto mark = store.commit(); !mark) swept = std::unexpected(mark.error());
-    }
-    loop.post([&answer, swept] { answer.complete(swept); });
-  });
-  co_return co_await answer;
+Task<Result<void>> Committer::remove_from_mailbox(Loop& loop, MailboxRemove request) {
+  Completion<Result<void>> done;
+  CO_TRY(state_->ask(&Group::removals,
+                     Waiting<MailboxRemove, void>{std::move(request), &loop, &done, {}}));
+  co_return co_await done;
+}
+
+Task<Result<void>> Committer::put_object(Loop& loop, ObjectPut request) {
+  Completion<Result<bool>> done;
+  CO_TRY(state_->ask(&Group::objects,
+                     Waiting<ObjectWork, bool>{ObjectWork{std::move(request)}, &loop, &done, {}}));
+  CO_TRY(co_await done);
+  co_return Result<void>{};
+}
+
+Task<Result<bool>> Committer::remove_object(Loop& loop, ObjectKey key) {
+  Completion<Result<bool>> done;
+  CO_TRY(state_->ask(&Group::objects,
+                     Waiting<ObjectWork, bool>{ObjectWork{std::move(key)}, &loop, &done, {}}));
+  co_return co_await done;
+}
+
+Task<Result<std::size_t>> Committer::sweep(Loop& loop, Instant now, Instant events_before,
+                                           std::size_t limit) {
+  Completion<Result<std::size_t>> done;
+  CO_TRY(state_->ask(&Group::sweeps,
+                     Waiting<SweepWork, std::size_t>{{now, events_before, limit}, &loop, &done, {}}));
+  co_return co_await done;
 }
 
 Task<Result<void>> Committer::run(Loop& loop, std::move_only_function<Result<void>(Store&)> work) {
-  Completion<Result<void>> answer;
-  state_->add_job([&](Store& store) {
-    const Result<void> done = work(store);
-    loop.post([&answer, done] { answer.complete(done); });
+  Completion<Result<void>> done;
+  state_->ask_quick([&loop, &done, work = std::move(work)](Store& store) mutable {
+    loop.post([&done, result = work(store)]() mutable { done.complete(std::move(result)); });
   });
-  co_return co_await answer;
-}
-
-// ---------------------------------------------------------------- readers
-struct ReaderPool::State {
-  static constexpr std::size_t waiting_limit = 10000;
-  Store& store;
-  std::mutex mutex;
-  std::condition_variable arrived;
-  std::deque<std::move_only_function<void(Result<Reader*>)>> jobs;
-  bool stopping = false;
-  std::vector<std::thread> threads;
-
-  explicit State(Store& engine) : store(engine) {}
-  void run_thread() {
-    Result<std::unique_ptr<Reader>> reader = store.reader();
-    std::unique_lock lock(mutex);
-    for (;;) {
-      arrived.wait(lock, [&] { return stopping || !jobs.empty(); });
-      if (jobs.empty()) return;
-      auto job = std::move(jobs.front());
-      jobs.pop_front();
-      lock.unlock();
-      if (!reader) reader = store.reader();
-      if (reader)
-        job(reader->get());
-      else
-        job(std::unexpected(reader.error()));
-      job = nullptr;
-      lock.lock();
-    }
-  }
-};
-
-ReaderPool::ReaderPool(Store& store, std::size_t threads) : state_(std::make_unique<State>(store)) {
-  for (std::size_t i = 0; i < threads; ++i)
-    state_->threads.emplace_back([state = state_.get()] { state->run_thread(); });
-}
-
-ReaderPool::~ReaderPool() {
-  {
-    std::lock_guard lock(state_->mutex);
-    state_->stopping = true;
-  }
-  state_->arrived.notify_all();
-  for (std::thread& thread : state_->threads) thread.join();
-}
-
-Result<void> ReaderPool::submit(std::move_only_function<void(Result<Reader*>)> job) {
-  {
-    std::lock_guard lock(state_->mutex);
-    if (state_->jobs.size() >= State::waiting_limit)
-      return fail(ErrorKind::try_later, "too many reads wait for the store, try again later");
-    state_->jobs.push_back(std::move(job));
-  }
-  state_->arrived.notify_one();
-  return {};
+  co_return co_await done;
 }
 
 }  // namespace goniec

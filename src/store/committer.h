@@ -8,7 +8,11 @@
 // at most `settle_linger` for company; it rides with any spool that comes first. An answer is posted to
 // the caller's loop after the group's commit, never before: the CHECK in answer() is the promise
 // "250 only after the sync" and stays on in production.
-// A task that waits here is never destroyed while it waits: shutting down waits for tasks instead.
+// A group that fails without sealing the store (one damaged row, a full disk met by a write) is done
+// again item by item, so that only the item to blame fails.
+//
+// A waiting Task is never destroyed before its answer came (nobody destroys a suspended task; shut-down
+// waits for all): so the request and the Completion live in the awaiting frame.
 // Bounded: above `waiting_octets` or `waiting_items` a request is refused with try_later (452 4.3.1).
 #pragma once
 #include <memory>

@@ -40,7 +40,8 @@ struct StoreLimits {
 
 // ---------------------------------------------------------------- queue
 // Body chunks of a message above 256 KiB ride in earlier groups: written under its id before spool().
-// A chunk whose message is never spooled is swept at the next start.
+// A chunk whose message is never spooled goes by discard_chunks() (the session ended before its end),
+// or is swept at the next start.
 struct ChunkWrite {
   MessageId message;
   std::uint32_t number = 0;  // from 0
@@ -56,12 +57,12 @@ struct MailboxAppend {
 };
 
 struct SpoolRequest {
-  Message message;                  // id made by the caller; a second spool of an id is a conflict
+  Message message;                  // id made by the caller; a second spool of an id that is in the store is a conflict
   std::vector<std::string> chunks;  // numbers follow those written before by write_chunks
   std::vector<Entry> entries;       // state due or held; at least one, unless only retention holds it
   std::vector<Event> events;        // Received, Expanded…; sequence is given by the store
   Instant keep_until{};             // retention of the content; zero: none
-  bool lease = true;                // lease every due entry at once for the caller (saves reading it back)
+  bool lease = true;                // lease every entry that is due by now for the caller (saves reading it back)
 };
 struct SpoolResult {
   std::vector<Lease> leases;  // one for each entry in order; fence 0 where not leased
@@ -104,7 +105,8 @@ struct LeaseRequest {
 struct LeasedEntry {
   Lease lease;
   Entry entry;
-  Message message;  // content.header empty: read it with the body when it is sent
+  Message message;  // content.header and prepend empty: read them with the body when it is sent
+  std::uint64_t octets = 0;  // of the whole content
 };
 
 struct QueueFilter {
@@ -120,6 +122,7 @@ struct QueueFilter {
 struct QueueItem {
   Message message;  // without header and prepend
   Entry entry;
+  std::uint64_t octets = 0;  // of the whole content
 };
 struct QueueStats {
   std::uint64_t due = 0, leased = 0, held = 0;   // entries
@@ -193,6 +196,7 @@ class Store {
   virtual ~Store() = default;
   // --- writing verbs: commit thread
   virtual std::vector<Result<void>> write_chunks(std::span<const ChunkWrite> batch) = 0;
+  virtual std::vector<Result<void>> discard_chunks(std::span<const MessageId> batch) = 0;
   virtual std::vector<Result<SpoolResult>> spool(std::span<const SpoolRequest> batch) = 0;
   virtual std::vector<Result<SettleResult>> settle(std::span<const SettleRequest> batch) = 0;
   virtual std::vector<Result<Entry>> change(std::span<const QueueChange> batch) = 0;

@@ -1,0 +1,67 @@
+// See lease_table.h. The map changes under the mutex; the commit thread reads it without, because
+// nobody else changes it.
+#include "store/lease_table.h"
+
+#include "base/result.h"
+
+namespace goniec {
+
+Lease LeaseTable::add(StoredEntry entry) {
+  const EntryId id = entry.entry.id;
+  entry.entry.state = EntryState::leased;
+  const std::uint64_t fence = next_fence_++;
+  undo_.push_back({id, {}});
+  std::lock_guard lock(mutex_);
+  const bool added = leases_.try_emplace(id, Record{fence, std::move(entry)}).second;
+  CHECK(added);
+  return Lease{id, fence};
+}
+
+const StoredEntry* LeaseTable::find(const Lease& lease) {
+  const auto found = leases_.find(lease.entry);
+  if (found == leases_.end() || found->second.fence != lease.fence) return nullptr;
+  return &found->second.entry;
+}
+
+void LeaseTable::remove(const EntryId& id) {
+  std::lock_guard lock(mutex_);
+  const auto found = leases_.find(id);
+  CHECK(found != leases_.end());
+  undo_.push_back({id, std::move(found->second)});
+  leases_.erase(found);
+}
+
+bool LeaseTable::give_back(const Lease& lease, StoredEntry& given) {
+  const auto* held = find(lease);
+  if (!held) return false;
+  given = *held;
+  remove(lease.entry);
+  return true;
+}
+
+bool LeaseTable::is_leased(const EntryId& id) const {
+  std::lock_guard lock(mutex_);
+  return leases_.contains(id);
+}
+
+std::size_t LeaseTable::size() const {
+  std::lock_guard lock(mutex_);
+  return leases_.size();
+}
+
+void LeaseTable::keep_group() { undo_.clear(); }
+
+void LeaseTable::undo_group() {
+  std::lock_guard lock(mutex_);
+  while (!undo_.empty()) {
+    Undo& step = undo_.back();
+    if (step.was) {
+      leases_.insert_or_assign(step.id, std::move(*step.was));
+    } else {
+      leases_.erase(step.id);
+    }
+    undo_.pop_back();
+  }
+}
+
+}  // namespace goniec

@@ -1,0 +1,336 @@
+// The group of the SQLite engine: begin, commit, roll back, seal, reserve, sweep. See engine.h.
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+#include "store/sqlite/engine.h"
+#include "store/sqlite/each.h"
+
+namespace goniec {
+namespace {
+
+constexpr int checkpoint_pages = 4000;            // 32 MiB of WAL
+constexpr std::size_t names_in_run = 4096;        // 64 KiB a row
+constexpr std::uint64_t check_room_octets = 8u << 20;
+constexpr auto check_room_every = std::chrono::milliseconds(100);
+
+}  // namespace
+
+void SqliteShared::alarm(std::string event, std::string text) {
+  LogRecord record;
+  record.at = clock.now();
+  record.level = LogLevel::error;
+  record.event = std::move(event);
+  record.program = "store";
+  record.text = std::move(text);
+  log.write(std::move(record));
+}
+
+SqliteStore::SqliteStore(std::shared_ptr<SqliteShared> shared, StoreOptions options, Disk& disk)
+    : shared_(std::move(shared)), options_(std::move(options)), disk_(disk) {}
+
+SqliteStore::~SqliteStore() {
+  if (in_group_) roll_back();
+  sql_ = {};
+  if (!shared_->vfs.broken()) static_cast<void>(acknowledged_.sync());
+}
+
+Result<void> SqliteStore::start(Connection connection, WriterStatements statements,
+                                AcknowledgedFile acknowledged, std::unique_ptr<DiskFile> lock) {
+  db_ = std::move(connection);
+  sql_ = std::move(statements);
+  acknowledged_ = std::move(acknowledged);
+  lock_ = std::move(lock);
+  const auto count_pages = [](void* self, sqlite3*, const char*, int pages) {
+    static_cast<SqliteStore*>(self)->wal_pages_ = pages;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(db_.get(), count_pages, this);
+  TRY(load_state());
+  return sweep_unspooled();
+}
+
+Result<void> SqliteStore::load_state() {
+  {
+    Bound state(sql_.select_state);
+    if (!TRY(state.step())) return fail(ErrorKind::damaged, "the store has no state row");
+    now_ = {state.count(0), state.count(1), state.count(2)};
+  }
+  synced_ = now_.mark;
+  highest_committed_ = now_.highest;
+  // Marks ascend for ever and a process makes fewer than 2^20 leases a group.
+  shared_->leases = std::make_unique<LeaseTable>((now_.mark + 1) << 20);
+  std::uint64_t since = 0;
+  {
+    Bound last(sql_.last_names);
+    if (TRY(last.step())) since = last.count(0);
+  }
+  Bound newer(sql_.names_since);
+  newer.number(since);
+  while (TRY(newer.step())) names_.pairs.emplace_back(newer.count(0), newer.count(1));
+  return {};
+}
+
+Error SqliteStore::sealed_error() const {
+  return {ErrorKind::try_later,
+          fmt::format("the store is sealed: {}; only a restart opens it again",
+                      shared_->vfs.broken().value_or("a write failed"))};
+}
+
+void SqliteStore::note_seal() {
+  if (seal_noted_ || !shared_->vfs.broken()) return;
+  seal_noted_ = true;
+  shared_->alarm("store.sealed", sealed_error().message);
+}
+
+Result<void> SqliteStore::begin() {
+  if (shared_->vfs.broken()) {
+    note_seal();
+    return std::unexpected(sealed_error());
+  }
+  if (lost_) return std::unexpected(*lost_);
+  if (in_group_) return {};
+  Bound begin(sql_.begin);
+  if (auto begun = begin.done(); !begun) {
+    note_seal();
+    return begun;
+  }
+  in_group_ = true;
+  before_group_ = now_;
+  names_before_group_ = names_.pairs.size();
+  return {};
+}
+
+// A reserve of space that new mail never touches: SEMANTICS "Durability" (c).
+Result<void> SqliteStore::check_room(std::uint64_t octets) {
+  written_since_check_ += octets;
+  const Moment moment = shared_->clock.moment();
+  if (!room_known_ || written_since_check_ >= check_room_octets ||
+      moment - room_checked_ >= check_room_every) {
+    const auto space = disk_.space(options_.path);
+    if (!space) return std::unexpected(space.error());
+    room_known_ = true;
+    room_checked_ = moment;
+    written_since_check_ = octets;
+    std::lock_guard lock(health_mutex_);
+    space_ = *space;
+    full_ = space_.free_octets < options_.limits.reserve_octets ||
+            space_.free_inodes < options_.limits.reserve_inodes;
+  }
+  // What came since the check may lie in the WAL and again in the database.
+  const bool fits = space_.free_octets >= options_.limits.reserve_octets + 2 * written_since_check_;
+  if (full_ || !fits) {
+    return fail(ErrorKind::try_later, "the disk is full up to the reserve");
+  }
+  return {};
+}
+
+void SqliteStore::lose(const Error& error) {
+  lost_ = error;
+  note_seal();
+  if (lost_->kind == ErrorKind::conflict) lost_->kind = ErrorKind::damaged;  // a key that cannot be there
+  if (lost_->kind == ErrorKind::damaged) shared_->alarm("store.damaged", error.message);
+  if (lost_->kind == ErrorKind::io && !shared_->vfs.broken()) {
+    shared_->vfs.seal(error.message);  // a read that fails leaves the writer in doubt too
+    note_seal();
+  }
+}
+
+void SqliteStore::roll_back() {
+  {
+    Bound rollback(sql_.rollback);
+    static_cast<void>(rollback.done());  // SQLite may have rolled back already
+  }
+  in_group_ = false;
+  now_ = before_group_;
+  names_.pairs.resize(std::min(names_before_group_, names_.pairs.size()));
+  shared_->leases->undo_group();
+  behind_.clear();
+  position_ = {};
+  lost_.reset();
+}
+
+Result<std::uint64_t> SqliteStore::commit() {
+  if (!in_group_) {
+    if (shared_->vfs.broken()) return std::unexpected(sealed_error());
+    return now_.mark;
+  }
+  auto done = commit_group();
+  if (!done) {
+    note_seal();
+    roll_back();
+  }
+  return done;
+}
+
+Result<std::uint64_t> SqliteStore::commit_group() {
+  if (lost_) return std::unexpected(*lost_);
+  if (shared_->vfs.broken()) return std::unexpected(sealed_error());
+  ++now_.mark;
+  {
+    Bound state(sql_.update_state);
+    TRY(state.number(now_.mark).number(now_.highest).number(now_.next_sequence).done());
+  }
+  TRY(write_names(false));
+  {
+    Bound commit(sql_.commit);
+    if (auto done = commit.done(); !done) {
+      if (done.error().kind != ErrorKind::try_later) lose(done.error());
+      return std::unexpected(done.error());
+    }
+  }
+  in_group_ = false;
+  shared_->leases->keep_group();
+  highest_committed_ = now_.highest;
+  synced_.store(now_.mark, std::memory_order_release);
+  if (auto put = acknowledged_.put(now_.mark); !put) {
+    shared_->vfs.seal(fmt::format("the file acknowledged cannot be written: {}", put.error().message));
+    note_seal();
+  }
+  if (auto checked = checkpoint_when_long(); !checked) note_seal();
+  return now_.mark;
+}
+
+// Moves the WAL into the database. The group is durable already: a failure here fails nobody, but a
+// failed write or sync has sealed the store.
+Result<void> SqliteStore::checkpoint_when_long() {
+  if (wal_pages_ < checkpoint_pages) return {};
+  int in_log = 0, moved = 0;
+  const int status = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+  if (status == SQLITE_OK || status == SQLITE_BUSY) return {};
+  if (status == SQLITE_FULL) full_ = true;
+  return std::unexpected(error_of(db_.get(), status, "checkpoint"));
+}
+
+Result<void> SqliteStore::write_names(bool at_once) {
+  if (names_.pairs.size() < names_in_run && !at_once) return {};
+  const std::string run = names_.encode();
+  Bound insert(sql_.insert_names);
+  TRY(insert.number(now_.next_sequence - 1).blob(run).done());
+  names_.pairs.clear();
+  names_before_group_ = 0;
+  return {};
+}
+
+StoreHealth SqliteStore::health() const {
+  StoreHealth health;
+  if (auto reason = shared_->vfs.broken()) {
+    health.sealed = true;
+    health.sealed_reason = std::move(*reason);
+  }
+  health.full = full_;
+  std::lock_guard lock(health_mutex_);
+  health.space = space_;
+  return health;
+}
+
+Result<void> SqliteStore::sweep_unspooled() {
+  std::vector<MessageId> orphans;
+  {
+    Bound rows(sql_.select_unspooled);
+    while (TRY(rows.step())) orphans.push_back(MessageId{rows.count(0)});
+  }
+  if (orphans.empty()) return {};
+  for (auto& answer : discard_chunks(orphans)) {
+    if (!answer) return answer;
+  }
+  TRY(commit());
+  return {};
+}
+
+Result<std::size_t> SqliteStore::sweep(Instant now, Instant events_before, std::size_t limit) {
+  TRY(begin());
+  auto events = sweep_events(events_before, limit);
+  if (!events) {
+    lose(events.error());
+    return events;
+  }
+  auto contents = sweep_retention(now, limit - std::min(limit, *events));
+  if (!contents) {
+    lose(contents.error());
+    return contents;
+  }
+  return *events + *contents;
+}
+
+Result<std::size_t> SqliteStore::sweep_events(Instant before, std::size_t limit) {
+  std::uint64_t last = 0;
+  std::size_t went = 0;
+  {
+    Bound events(sql_.events_from);
+    while (went < limit && TRY(events.step())) {
+      const auto event = decode_event(events.bytes(2), events.count(0), MessageId{events.count(1)});
+      if (event && event->at >= before) break;  // a damaged one goes with its neighbours
+      last = events.count(0);
+      ++went;
+    }
+  }
+  if (went == 0) return went;
+  Bound events(sql_.delete_events);
+  TRY(events.number(last).done());
+  Bound names(sql_.delete_names);
+  TRY(names.number(last).done());
+  return went;
+}
+
+Result<std::size_t> SqliteStore::sweep_retention(Instant now, std::size_t limit) {
+  std::vector<std::pair<std::int64_t, MessageId>> over;
+  {
+    Bound rows(sql_.due_retention);
+    rows.number(to_microseconds(now)).number(static_cast<std::uint64_t>(limit));
+    while (TRY(rows.step())) over.emplace_back(rows.integer(0), MessageId{rows.count(1)});
+  }
+  for (const auto& [until, message] : over) {
+    {
+      Bound row(sql_.delete_retention);
+      TRY(row.number(until).number(message.value).done());
+    }
+    TRY(drop_content_without_holder(message, Instant{}, now));
+  }
+  return over.size();
+}
+
+std::vector<Result<void>> SqliteStore::put_objects(std::span<const ObjectPut> batch) {
+  return each<void>(batch, Room::not_needed, [this](const ObjectPut& put) { return put_one(put); });
+}
+
+std::vector<Result<bool>> SqliteStore::remove_objects(std::span<const ObjectKey> batch) {
+  return each<bool>(batch, Room::not_needed, [this](const ObjectKey& key) { return remove_one(key); });
+}
+
+Result<void> SqliteStore::put_one(const ObjectPut& put) {
+  Bound statement(put.must_be_new ? sql_.insert_object : sql_.put_object);
+  auto done = statement.text(put.key.kind).text(put.key.key).text(put.value).done();
+  if (!done && done.error().kind == ErrorKind::conflict) {
+    return fail(ErrorKind::conflict, fmt::format("{} {} exists", put.key.kind, put.key.key));
+  }
+  if (!done) lose(done.error());
+  return done;
+}
+
+Result<bool> SqliteStore::remove_one(const ObjectKey& key) {
+  Bound statement(sql_.delete_object);
+  if (auto done = statement.text(key.kind).text(key.key).done(); !done) {
+    lose(done.error());
+    return std::unexpected(done.error());
+  }
+  return sqlite3_changes(db_.get()) > 0;
+}
+
+std::string NameRun::encode() {
+  std::ranges::sort(pairs);
+  std::string run(pairs.size() * 16, '\0');
+  std::memcpy(run.data(), pairs.data(), run.size());
+  return run;
+}
+
+std::vector<MessageId> NameRun::find(std::string_view run, std::uint64_t hash) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> pairs(run.size() / 16);
+  std::memcpy(static_cast<void*>(pairs.data()), run.data(), pairs.size() * 16);
+  std::vector<MessageId> ids;
+  auto at = std::ranges::lower_bound(pairs, std::pair{hash, std::uint64_t{0}});
+  for (; at != pairs.end() && at->first == hash; ++at) ids.push_back(MessageId{at->second});
+  return ids;
+}
+
+}  // namespace goniec
