@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "proto/smtp/server_drive.h"
+#include "proto/vector_files.h"
 
 namespace goniec::smtp {
 namespace {
@@ -362,6 +363,22 @@ TEST(ServerData, RefusesAmbiguousLineEndsAndTheSessionLives) {
         if (body[i] == '\n') EXPECT_TRUE(i > 0 && body[i - 1] == '\r');
         if (body[i] == '\r') EXPECT_TRUE(i + 1 < body.size() && body[i + 1] == '\n');
       }
+    }
+  }
+}
+
+TEST(ServerData, NeverTakesASmuggledSequenceForTheEnd) {
+  for (const VectorRow& row : read_vectors("smuggling/sequences.tsv")) {
+    for (LineEndPolicy policy : {LineEndPolicy::reject, LineEndPolicy::normalise}) {
+      ServerOptions options = mx_options();
+      options.line_ends = policy;
+      Drive drive = reach(At::data, options);
+      std::string replies =
+          drive.feed("S: first\r\n\r\nfirst" + unescape(row[1]) +
+                     "MAIL FROM:<smuggled@remote.test>\r\nRCPT TO:<user@example.test>\r\nDATA\r\n"
+                     "Subject: SMUGGLED\r\n\r\nx\r\n.\r\n");
+      EXPECT_EQ(codes(replies).size(), 3u) << row[0] << ": one message, one reply";
+      EXPECT_LE(drive.kept.size(), 1u) << row[0];
     }
   }
 }
