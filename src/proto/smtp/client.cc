@@ -178,7 +178,7 @@ struct ClientSession::State {
   std::optional<Reply> starttls_refused;
   bool starttls_tried = false;
   bool extended = true;  // EHLO; HELO was the fallback
-  LoginExchange login;
+  ClientLoginExchange login;
   std::optional<OpenTransaction> open;
 };
 
@@ -435,7 +435,7 @@ void ClientSession::State::start_login() {
     return fail(no_reply("no login: the certificate of the server is not verified"),
                 Farewell::quit);
   }
-  login = LoginExchange(*options.login, options.client_nonce, extensions.mechanisms);
+  login = ClientLoginExchange(*options.login, options.client_nonce, extensions.mechanisms);
   if (!login.can_go_on()) {
     return fail(no_reply("a login is configured, but the server offers none that is known here"),
                 Farewell::quit);
@@ -508,7 +508,8 @@ void ClientSession::State::begin(ClientTransaction transaction) {
   // LMTP answers its final dot once for each recipient, BDAT LAST too: what a failed chunk leaves
   // of that no standard says, so LMTP gets DATA.
   open->chunked = extensions.chunking && !options.lmtp;
-  open->body = OutgoingBody(open->chunked ? Framing::plain : Framing::dots);
+  open->body =
+      OutgoingBody(open->chunked ? OutgoingBody::Framing::plain : OutgoingBody::Framing::dots);
   at = At::envelope;
   if (open->asked.empty()) return finish();
   send_envelope();

@@ -14,8 +14,8 @@ constexpr std::size_t command_line_octets = 512;  // RFC 5321 §4.5.3.1.4
 
 }  // namespace
 
-LoginExchange::LoginExchange(ClientLogin login, std::string client_nonce,
-                             const std::vector<std::string>& offered)
+ClientLoginExchange::ClientLoginExchange(ClientLogin login, std::string client_nonce,
+                                         const std::vector<std::string>& offered)
     : login_(std::move(login)), client_nonce_(std::move(client_nonce)) {
   for (const std::string_view name : {"LOGIN", "PLAIN", "SCRAM-SHA-256"}) {
     if (name == "SCRAM-SHA-256" && client_nonce_.empty()) continue;
@@ -23,7 +23,7 @@ LoginExchange::LoginExchange(ClientLogin login, std::string client_nonce,
   }
 }
 
-std::string LoginExchange::next_command() {
+std::string ClientLoginExchange::next_command() {
   CHECK(can_go_on());
   mechanism_ = std::move(untried_.back());
   untried_.pop_back();
@@ -39,16 +39,16 @@ std::string LoginExchange::next_command() {
   return command;
 }
 
-std::string LoginExchange::respond(std::string_view challenge) {
+std::string ClientLoginExchange::respond(std::string_view challenge) {
   return response(challenge).value_or("*");  // RFC 4954 §4: "*" cancels
 }
 
-std::nullopt_t LoginExchange::give_up(std::string why) {
+std::nullopt_t ClientLoginExchange::give_up(std::string why) {
   broken_ = std::move(why);
   return std::nullopt;
 }
 
-std::optional<std::string> LoginExchange::response(std::string_view challenge) {
+std::optional<std::string> ClientLoginExchange::response(std::string_view challenge) {
   const int step = responses_++;
   if (mechanism_ == "SCRAM-SHA-256") return scram_response(step, challenge);
   if (mechanism_ == "PLAIN") {
@@ -60,7 +60,8 @@ std::optional<std::string> LoginExchange::response(std::string_view challenge) {
   return to_base64(step == 0 ? std::string_view(login_.user) : login_.password.reveal());
 }
 
-std::optional<std::string> LoginExchange::scram_response(int step, std::string_view challenge) {
+std::optional<std::string> ClientLoginExchange::scram_response(int step,
+                                                               std::string_view challenge) {
   if (step == 0) {
     scram_.emplace(login_.user, login_.password, client_nonce_);
     return to_base64(scram_->client_first());

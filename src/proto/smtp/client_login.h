@@ -17,11 +17,11 @@
 
 namespace goniec::smtp {
 
-class LoginExchange {
+class ClientLoginExchange {
  public:
-  LoginExchange() = default;
-  LoginExchange(ClientLogin login, std::string client_nonce,
-                const std::vector<std::string>& offered);
+  ClientLoginExchange() = default;
+  ClientLoginExchange(ClientLogin login, std::string client_nonce,
+                      const std::vector<std::string>& offered);
   bool can_go_on() const { return !untried_.empty(); }  // another mechanism is left
   std::string next_command();                           // "AUTH PLAIN …"; REQUIRES can_go_on()
   // The line to answer a 334 with: "*" when the exchange makes no sense (broken() then says why).

@@ -11,10 +11,10 @@
 
 namespace goniec::smtp {
 
-enum class Framing { dots, plain };  // DATA, BDAT
-
 class OutgoingBody {
  public:
+  enum class Framing { dots, plain };  // DATA, BDAT
+
   explicit OutgoingBody(Framing framing = Framing::plain) : framing_(framing) {}
   void write(std::string_view chunk, std::string& out);  // appends
   void finish(std::string& out);                         // appends what closes the last line

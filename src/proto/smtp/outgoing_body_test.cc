@@ -9,6 +9,8 @@
 namespace goniec::smtp {
 namespace {
 
+using Framing = OutgoingBody::Framing;
+
 using namespace std::literals;
 
 std::string send(std::string_view content, Framing framing, std::size_t piece) {
