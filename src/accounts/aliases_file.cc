@@ -120,13 +120,13 @@ std::string_view refused_target(std::string_view plain) {
 }
 
 std::optional<AliasesName> AliasesParser::read_name(std::string_view word, std::size_t number) {
+  if (word.starts_with('\\')) word.remove_prefix(1);  // "\bob" is bob
   // "|command" is written with and without quotes around it.
   const auto plain = unquote(word);
   if (const auto why = refused_target(plain ? *plain : word); !why.empty()) {
     error(number, fmt::format("{}: {}", printable(word), why));
     return {};
   }
-  if (plain && word.starts_with('\\')) word.remove_prefix(1);  // "\bob": just bob
   // A whole address may be quoted ("a b"@c by RFC 5321, or "a@c" by aliases(5)).
   for (const std::string& text : {std::string(word), plain.value_or(std::string())}) {
     if (text.find('@') == std::string::npos) continue;
@@ -201,7 +201,8 @@ Result<std::vector<AliasesLine>> read_aliases_file(const std::string& path) {
     return error;
   }
   std::ostringstream text;
-  text << file.rdbuf();
+  file.peek();  // a folder opens, but does not read
+  if (!file.bad()) text << file.rdbuf();
   if (file.bad()) return fail(ErrorKind::config, "cannot read " + path);
   return parse_aliases(text.str(), path);
 }
