@@ -166,7 +166,7 @@ begin rewrite
 ''')
         v.write('/etc/exim.key', v.read('/etc/peer.key'), 0o644)
         v.folder('/var/spool/exim4', 'Debian-exim')
-        v.start('/usr/sbin/exim4', '-C', '/etc/exim4/exim4.conf', '-bdf', '-q5s')
+        v.start('/usr/sbin/exim4', '-bdf', '-q5s')
         return self.up()
 
     def log(self):
