@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
 #include "proto/smtp/server_drive.h"
 
 using namespace goniec;

@@ -24,6 +24,11 @@ struct KeptMessage {
   std::string body;
 };
 
+inline const ScramKeys& alice_keys() {
+  static const ScramKeys keys = derive_scram_keys("wonderland", "salt of the house", 4096);
+  return keys;
+}
+
 class Drive {
  public:
   explicit Drive(ServerOptions options) : session(std::move(options)) { run(); }
@@ -91,7 +96,6 @@ class Drive {
   std::vector<std::size_t> questions;
   bool closed = false, wants_tls = false, open = false, full = false;
   Reply greeting{220, {}, ""};
-  ScramKeys keys = derive_scram_keys("wonderland", "salt of the house", 4096);
 
  private:
   void answer(const Ask& asked) {
@@ -105,7 +109,9 @@ class Drive {
               asked.credentials.password.reveal() == "wonderland",
           asked.mechanism);
   }
-  void reply(std::uint64_t token, const AskScramKeys&) { session.answer_scram(token, keys); }
+  void reply(std::uint64_t token, const AskScramKeys&) {
+    session.answer_scram(token, alice_keys());
+  }
   void reply(std::uint64_t token, const AskScramDone& asked) {
     login(token, asked.user, asked.proved && asked.user == "alice@example.test", "SCRAM-SHA-256");
   }
