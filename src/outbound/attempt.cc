@@ -61,24 +61,29 @@ struct Transfer {
   ContentSource source;
   AttemptResult result;
   Moment began{};
+  std::vector<std::uint32_t> again;  // another transaction is to carry them
+  bool all_blame_ipv6 = true;
 
-  void add(std::uint32_t index, const smtp::ClientResult& from) {
-    Outcome outcome;
-    outcome.recipient = index;
-    outcome.state = from.state;
-    outcome.reply = from.reply;
-    if (from.uncertain && !outcome.reply.lines.empty())
-      outcome.reply.lines.back() += " (lost after the final dot: it may have been delivered)";
-    outcome.site = connection.site();
-    outcome.route = plan.route;
-    outcome.phase = from.phase;
-    outcome.tls = connection.tls();
-    outcome.delay_queue = plan.queued;
-    outcome.delay_connect = plan.reused ? Duration::zero() : connection.opened_in();
-    outcome.delay_transmit = loop.clock().moment() - began;
-    result.outcomes.push_back(std::move(outcome));
-  }
+  void add(std::uint32_t index, const smtp::ClientResult& from);
+  void add_all(const std::vector<std::uint32_t>& group, const std::vector<smtp::ClientResult>& results);
 };
+
+void Transfer::add(std::uint32_t index, const smtp::ClientResult& from) {
+  Outcome outcome;
+  outcome.recipient = index;
+  outcome.state = from.state;
+  outcome.reply = from.reply;
+  if (from.uncertain && !outcome.reply.lines.empty())
+    outcome.reply.lines.back() += " (lost after the final dot: it may have been delivered)";
+  outcome.site = connection.site();
+  outcome.route = plan.route;
+  outcome.phase = from.phase;
+  outcome.tls = connection.tls();
+  outcome.delay_queue = plan.queued;
+  outcome.delay_connect = plan.reused ? Duration::zero() : connection.opened_in();
+  outcome.delay_transmit = loop.clock().moment() - began;
+  result.outcomes.push_back(std::move(outcome));
+}
 
 // A kept connection that the peer closed meanwhile: nothing of this message was accepted.
 bool is_stale(const std::vector<smtp::ClientResult>& results) {
@@ -94,6 +99,29 @@ bool blames_ipv6(const smtp::ClientResult& result) {
   if (code != EnhancedCode{5, 7, 26}) return false;
   const std::string text = to_lower(result.reply.one_line());
   return text.find("ipv6") != std::string::npos || text.find("ptr") != std::string::npos;
+}
+
+// "Too many recipients" while others of the same transaction were taken: the rest goes in another
+// transaction at once (RFC 5321 §4.5.3.1.10), not after an hour.
+bool wants_another_transaction(const smtp::ClientResult& result) {
+  if (result.phase != "rcpt" || (result.reply.code != 452 && result.reply.code != 552)) return false;
+  const EnhancedCode code = result.reply.enhanced;
+  return !code || (code.subject == 5 && code.detail == 3);
+}
+
+void Transfer::add_all(const std::vector<std::uint32_t>& group, const std::vector<smtp::ClientResult>& results) {
+  CHECK(results.size() == group.size());
+  const bool some_taken = std::ranges::any_of(results, [](const smtp::ClientResult& each) {
+    return each.state == RecipientState::delivered || each.state == RecipientState::relayed;
+  });
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (some_taken && wants_another_transaction(results[i])) {
+      again.push_back(group[i]);
+      continue;
+    }
+    all_blame_ipv6 = all_blame_ipv6 && blames_ipv6(results[i]);
+    add(group[i], results[i]);
+  }
 }
 
 smtp::ClientTransaction make_transaction(const ReadyEntry& ready, const std::vector<std::uint32_t>& group) {
@@ -126,10 +154,7 @@ Task<bool> transact(Transfer& transfer, const std::vector<std::uint32_t>& group)
         transfer.result.stale = true;
         co_return false;
       }
-      for (std::size_t i = 0; i < group.size(); ++i) {
-        if (blames_ipv6(done->results.at(i))) transfer.result.retry_ipv4 = true;
-        transfer.add(group[i], done->results[i]);
-      }
+      transfer.add_all(group, done->results);
       step = co_await transfer.connection.run();
       co_return std::holds_alternative<client::Ready>(step);
     } else {
@@ -152,7 +177,7 @@ Task<bool> transact(Transfer& transfer, const std::vector<std::uint32_t>& group)
 Task<AttemptResult> attempt_entry(Loop& loop, Queue& queue, Connection& connection, const ReadyEntry& ready,
                                   AttemptPlan plan) {
   Transfer transfer{.loop = loop, .connection = connection, .ready = ready, .plan = plan,
-                    .source = ContentSource(loop, queue, ready), .result = {}, .began = loop.clock().moment()};
+                    .source = ContentSource(loop, queue, ready), .result = {}, .began = loop.clock().moment(), .again = {}};
   std::vector<std::uint32_t> waiting;
   for (std::uint32_t i = 0; i < ready.entry.recipients.size(); ++i)
     if (ready.entry.recipients[i].state == RecipientState::queued) waiting.push_back(i);
@@ -163,12 +188,16 @@ Task<AttemptResult> attempt_entry(Loop& loop, Queue& queue, Connection& connecti
     usable = co_await transact(transfer, group);
     if (transfer.result.stale) co_return std::move(transfer.result);
     waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(size));
+    for (std::uint32_t index : std::exchange(transfer.again, {})) waiting.push_back(index);
     plan.reused = true;
   }
   smtp::ClientResult untried;  // the connection ended before their turn
   untried.phase = "mail";
   untried.reply = Reply(0, {4, 4, 2}, connection.site() + " ended the session before this recipient's turn");
+  if (!waiting.empty()) transfer.all_blame_ipv6 = false;
   for (std::uint32_t index : waiting) transfer.add(index, untried);
+  // The whole entry goes again over IPv4, so nobody may have got it over IPv6.
+  transfer.result.retry_ipv4 = transfer.all_blame_ipv6 && !transfer.result.outcomes.empty();
   transfer.result.connection_usable = usable;
   co_return std::move(transfer.result);
 }

@@ -27,9 +27,9 @@ Result<Secret> read_password(const std::string& path) {
 
 }  // namespace
 
-Connection::Connection(World& world, const DispatcherOptions& options, const Route& route, HostAddress host,
+Connection::Connection(World& world, std::shared_ptr<const DispatcherOptions> options, const Route& route, HostAddress host,
                        std::shared_ptr<const TlsContext> tls)
-    : world_(world), options_(options), route_(route), host_(std::move(host)), tls_context_(std::move(tls)) {}
+    : world_(world), options_(std::move(options)), route_(route), host_(std::move(host)), tls_context_(std::move(tls)) {}
 
 std::string Connection::site() const {
   if (is_unix(route_)) return route_.host;
@@ -38,24 +38,24 @@ std::string Connection::site() const {
 
 Duration Connection::timeout_of(smtp::Phase phase) const {
   switch (phase) {
-    case smtp::Phase::greeting: return options_.greeting;
-    case smtp::Phase::data: return options_.data;
-    case smtp::Phase::body: return options_.body;
-    case smtp::Phase::dot: return options_.dot;
+    case smtp::Phase::greeting: return options_->greeting;
+    case smtp::Phase::data: return options_->data;
+    case smtp::Phase::body: return options_->body;
+    case smtp::Phase::dot: return options_->dot;
     case smtp::Phase::quit: return std::chrono::seconds(5);
     case smtp::Phase::helo:
     case smtp::Phase::starttls:
     case smtp::Phase::auth:
     case smtp::Phase::mail:
     case smtp::Phase::rcpt:
-    case smtp::Phase::reset: return options_.command;
+    case smtp::Phase::reset: return options_->command;
   }
-  return options_.command;
+  return options_->command;
 }
 
 smtp::ClientOptions Connection::client_options(ClearText clear) const {
   smtp::ClientOptions client;
-  client.hostname = options_.hostname;
+  client.hostname = options_->hostname;
   client.lmtp = route_.transport == Transport::lmtp || is_unix(route_);
   const bool logs_in = !route_.user.empty();
   switch (route_.tls) {
@@ -82,7 +82,7 @@ Task<Result<void>> Connection::start_tls() {
   tls.verify = must_verify ? TlsVerify::pkix : TlsVerify::none;
   tls.session_key = host_.host + "/" + host_.endpoint.text();
   auto secured = co_await start_tls_client(std::move(stream_), tls_context_, std::move(tls),
-                                           world_.loop.clock().moment() + options_.tls);
+                                           world_.loop.clock().moment() + options_->tls);
   if (!secured) co_return std::unexpected(secured.error());
   session_->tls_started((*secured)->facts());
   stream_ = std::move(*secured);
@@ -98,8 +98,8 @@ Task<std::optional<Refused>> Connection::open(ClearText clear) {
     client.login = smtp::ClientLogin{route_.user, std::move(*password)};
   }
   auto connected = is_unix(route_)
-                       ? co_await world_.network.connect_unix(route_.host, began + options_.connect)
-                       : co_await world_.network.connect(host_.endpoint, std::nullopt, began + options_.connect);
+                       ? co_await world_.network.connect_unix(route_.host, began + options_->connect)
+                       : co_await world_.network.connect(host_.endpoint, std::nullopt, began + options_->connect);
   if (!connected)
     co_return Refused{Reply(0, {4, 4, 1}, fmt::format("connect to {}: {}", site(), connected.error().message)), "connect", false};
   stream_ = std::move(*connected);
@@ -113,7 +113,7 @@ Task<std::optional<Refused>> Connection::open(ClearText clear) {
   opened_in_ = world_.loop.clock().moment() - began;
   if (std::holds_alternative<smtp::client::Ready>(step)) co_return std::nullopt;
   if (auto* failed = std::get_if<smtp::client::Failed>(&step)) {
-    const bool tls_failed = failed->phase == smtp::Phase::starttls && tls == smtp::ClientTls::opportunistic;
+    const bool tls_failed = handshake_failed_ && tls == smtp::ClientTls::opportunistic;
     co_return Refused{std::move(failed->reply), std::string(name_of(failed->phase)), tls_failed};
   }
   co_return Refused{Reply(0, {4, 4, 2}, site() + " ended the session before it began"), "greeting", false};
@@ -124,7 +124,7 @@ Task<smtp::client::Step> Connection::run() {
   for (;;) {
     client::Step step = session_->next();
     if (auto* send = std::get_if<client::Send>(&step)) {
-      stream_->set_deadline(world_.loop.clock().moment() + options_.body);
+      stream_->set_deadline(world_.loop.clock().moment() + options_->body);
       auto written = co_await stream_->write(send->bytes);
       if (!written) session_->receive_end(written.error().message);
     } else if (auto* wait = std::get_if<client::NeedInput>(&step)) {
@@ -138,6 +138,7 @@ Task<smtp::client::Step> Connection::run() {
     } else if (std::holds_alternative<client::StartTls>(step)) {
       auto secured = co_await start_tls();
       if (!secured) {
+        handshake_failed_ = true;
         session_->tls_failed(secured.error().message);
         if (!stream_) {  // the handshake took the stream with it
           client::Step failed = session_->next();

@@ -30,7 +30,7 @@ enum class ClearText { as_route_says, this_once };
 
 class Connection {
  public:
-  Connection(World& world, const DispatcherOptions& options, const Route& route, HostAddress host,
+  Connection(World& world, std::shared_ptr<const DispatcherOptions> options, const Route& route, HostAddress host,
              std::shared_ptr<const TlsContext> tls);
   Task<std::optional<Refused>> open(ClearText clear);  // nothing: Ready
   Task<smtp::client::Step> run();                      // Ready, NeedBody, Done, Failed or Close
@@ -47,7 +47,7 @@ class Connection {
   Duration timeout_of(smtp::Phase phase) const;
 
   World& world_;
-  const DispatcherOptions& options_;
+  std::shared_ptr<const DispatcherOptions> options_;  // of its time: a reload makes new ones
   Route route_;
   HostAddress host_;
   std::shared_ptr<const TlsContext> tls_context_;
@@ -55,6 +55,7 @@ class Connection {
   std::unique_ptr<smtp::ClientSession> session_;
   std::string buffer_;
   Duration opened_in_{};
+  bool handshake_failed_ = false;
 };
 
 }  // namespace goniec

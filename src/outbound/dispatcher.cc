@@ -1,6 +1,7 @@
 // See dispatcher.h. A Line is a site's: waiting entries, its connections, its health.
 #include "outbound/dispatcher.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -35,6 +36,10 @@ std::vector<Outcome> same_outcome(const ReadyEntry& ready, const Outcome& model)
     outcomes.push_back(std::move(outcome));
   }
   return outcomes;
+}
+
+bool has_ipv4(const HostList& hosts) {
+  return std::ranges::any_of(hosts.hosts, [](const HostAddress& host) { return !host.endpoint.address.v6; });
 }
 
 }  // namespace
@@ -77,7 +82,8 @@ struct Dispatcher::State {
   Task<void> settle(ReadyEntry ready, std::vector<Outcome> outcomes);
   void settle_in_background(ReadyEntry ready, std::vector<Outcome> outcomes);
   void join(Waiting waiting);
-  void open_more(Line& line);
+  void open_more(const std::string& site);
+  bool may_open(const Line& line) const;
   Task<void> run_connection(Line& line);
   Task<void> carry_over(Line& line, Connection& connection, Waiting first);
   Task<std::optional<Waiting>> next_for(Line& line);
@@ -150,20 +156,25 @@ void Dispatcher::State::join(Waiting waiting) {
   if (line->idle > 0)
     line->arrived.notify_all();
   else
-    open_more(*line);
+    open_more(key);
 }
 
-void Dispatcher::State::open_more(Line& line) {
-  const std::size_t limit = line.dead ? 1 : options->connections_per_site;
-  // A connection takes its first entry at once, so each turn of the loop makes the line shorter.
-  while (!stopping && !line.waiting.empty() && line.idle == 0 && line.connections < limit &&
-         connections < options->connections) {
-    ++line.connections;
+void Dispatcher::State::open_more(const std::string& site) {
+  // A connection takes its first entry at once, so each turn of the loop makes the line shorter. One that
+  // fails without waiting may have ended, and forgotten its line, before spawn() returns: hence the search.
+  for (auto found = lines.find(site); found != lines.end() && may_open(*found->second); found = lines.find(site)) {
+    ++found->second->connections;
     ++connections;
     ++working;
     open.add(1);
-    spawn(run_connection(line));
+    spawn(run_connection(*found->second));
   }
+}
+
+bool Dispatcher::State::may_open(const Line& line) const {
+  const std::size_t limit = line.dead ? 1 : options->connections_per_site;
+  return !stopping && !line.waiting.empty() && line.idle == 0 && line.connections < limit &&
+         connections < options->connections;
 }
 
 void Dispatcher::State::forget_if_empty(const std::string& site) {
@@ -180,7 +191,7 @@ Task<std::unique_ptr<Connection>> Dispatcher::State::connect(const Waiting& wait
   for (const HostAddress& host : waiting.hosts.hosts) {
     if (waiting.only_ipv4 && host.endpoint.address.v6) continue;
     for (ClearText clear : {ClearText::as_route_says, ClearText::this_once}) {
-      auto connection = std::make_unique<Connection>(world, *current, waiting.route, host, tls);
+      auto connection = std::make_unique<Connection>(world, current, waiting.route, host, tls);
       auto refused = co_await connection->open(clear);
       if (!refused) co_return connection;
       failure.reply = refused->reply;
@@ -242,7 +253,7 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
     auto connection = co_await connect(*first, failure);
     if (connection) {
       line.dead = false;
-      open_more(line);
+      open_more(line.site);
       co_await carry_over(line, *connection, std::move(*first));
     } else if (stopping) {
       queue.give_back(std::move(first->ready));
@@ -254,7 +265,7 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
   --connections;
   open.add(-1);
   const std::string site = line.site;
-  open_more(line);
+  open_more(site);
   forget_if_empty(site);
   done();
 }
@@ -275,7 +286,7 @@ Task<void> Dispatcher::State::carry_over(Line& line, Connection& connection, Wai
       line.waiting.push_front(std::move(*current));
       break;
     }
-    if (result.retry_ipv4 && connection.host().endpoint.address.v6 && !current->only_ipv4) {
+    if (result.retry_ipv4 && !current->only_ipv4 && connection.host().endpoint.address.v6 && has_ipv4(current->hosts)) {
       current->only_ipv4 = true;
       join(std::move(*current));
     } else {
@@ -310,9 +321,13 @@ void Dispatcher::carry(ReadyEntry entry) {
 Task<void> Dispatcher::stop(Moment deadline) {
   State& state = *state_;
   state.stopping = true;
-  for (auto& [site, line] : state.lines) {
-    for (Waiting& waiting : std::exchange(line->waiting, {})) state.queue.give_back(std::move(waiting.ready));
-    line->arrived.notify_all();
+  std::vector<std::string> sites;  // a connection that ends at once takes its line out of the map
+  for (auto& [site, line] : state.lines) sites.push_back(site);
+  for (const std::string& site : sites) {
+    auto found = state.lines.find(site);
+    if (found == state.lines.end()) continue;
+    for (Waiting& waiting : std::exchange(found->second->waiting, {})) state.queue.give_back(std::move(waiting.ready));
+    found->second->arrived.notify_all();
   }
   state.world.loop.at(deadline, [&state] { state.changed.notify_all(); });
   while (state.working > 0 && state.world.loop.clock().moment() < deadline) co_await state.changed.wait();
