@@ -146,11 +146,12 @@ Task<Result<UserObject>> with_fields(ApiContext& context, UserObject user, UserF
     bool scram;
     Result<PasswordRecord> operator()() { return make(std::move(password), scram); }
   };
-  auto record = CO_TRY(CO_TRY(co_await context.world.offload.run(
+  auto record = CO_TRY(co_await context.world.offload.run(
       context.world.loop,
-      Work{context.make_password, std::move(fields.password), fields.scram || user.scram})));
-  user.password_hash = std::move(record.hash);
-  user.scram = std::move(record.scram);
+      Work{context.make_password, std::move(fields.password), fields.scram || user.scram}));
+  if (!record) co_return std::unexpected(record.error());
+  user.password_hash = std::move(record->hash);
+  user.scram = std::move(record->scram);
   co_return user;
 }
 

@@ -5,6 +5,7 @@
 
 #include "api/trace.h"
 #include "base/text.h"
+#include "store/last_event.h"
 
 namespace goniec {
 
@@ -118,7 +119,7 @@ Task<ApiReply> show_trace(ApiContext& context, ApiCall call) {
 }
 
 Task<ApiReply> list_events(ApiContext& context, ApiCall call) {
-  const auto after = parse_unsigned(call.parameter("after")).value_or(0);
+  auto after = parse_unsigned(call.parameter("after")).value_or(0);
   const auto limit = std::clamp<std::uint64_t>(
       parse_unsigned(call.parameter("limit")).value_or(events_a_call), 1, events_a_call);
   Duration wait{};
@@ -128,6 +129,12 @@ Task<ApiReply> list_events(ApiContext& context, ApiCall call) {
     wait = std::min<Duration>(*given, longest_wait);
   }
   auto& loop = context.world.loop;
+  if (call.parameter("after") == "end") {
+    const auto last = co_await context.readers.read(
+        loop, [](Reader& reader) { return last_event_sequence(reader); });
+    if (!last) co_return error_reply(last.error());
+    after = *last;
+  }
   const auto until = loop.clock().moment() + wait;
   auto events = co_await events_after(context, after, limit);
   while (events && events->empty() && loop.clock().moment() < until) {

@@ -1,0 +1,25 @@
+// A blocking call to the running server over one of its two sockets: HTTP and JSON, for the commands.
+// Not running, not permitted and every refusal come as an Error with the fix in its text.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace goniec {
+
+class ServerClient {
+ public:
+  explicit ServerClient(std::string socket) : socket_(std::move(socket)) {}
+  // The parsed body of a 2xx reply. `target` is encoded already: "/api/v1/queue?to=x".
+  Result<JsonValue> call(std::string_view method, std::string_view target,
+                         std::string body = {}) const;
+  Duration patience = std::chrono::minutes(10);
+
+ private:
+  std::string socket_;
+};
+
+}  // namespace goniec
