@@ -2,6 +2,7 @@
 // which is always armed at or before the first moment of the heap.
 #include "run/shard.h"
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -54,10 +55,11 @@ struct OneShot final : Timer {
 }  // namespace
 
 void Shard::State::set_alarm() {
-  const auto next = timers.next();
+  auto next = timers.next();
   if (!next || (alarm && *alarm <= *next)) return;
-  alarm = next;
-  timer.expires_at(std::chrono::steady_clock::time_point(next->time_since_epoch()));
+  // At most an hour ahead: Moment::max() is no time the system's clock can be set to.
+  alarm = std::min(*next, clock.moment() + std::chrono::hours(1));
+  timer.expires_at(std::chrono::steady_clock::time_point(alarm->time_since_epoch()));
   timer.async_wait([this](const boost::system::error_code& error) {
     if (!error) ring();
   });

@@ -46,6 +46,17 @@ TEST(Shard, runs_work_at_its_moment_and_not_before) {
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
 }
 
+TEST(Shard, never_comes_to_the_end_of_time) {
+  Shard shard;
+  bool ended = false;
+  shard.post([&] {
+    shard.at(Moment::max(), [&] { ended = true; });
+    shard.at(shard.clock().moment() + milliseconds(5), [&] { shard.stop(); });
+  });
+  shard.run();
+  EXPECT_FALSE(ended);
+}
+
 Task<int> sleeper(Shard& shard, int& woken) {
   co_await shard.sleep(milliseconds(5));
   co_return ++woken;
