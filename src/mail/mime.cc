@@ -53,7 +53,7 @@ struct MimeScanner::State {
 
   void feed(std::string_view chunk);
   void line(std::string_view text, std::uint64_t octets);
-  bool boundary_line(std::string_view text);
+  bool boundary_line(std::string_view text, std::uint64_t octets);
   bool header_line(std::string_view text, bool cut);
   void end_header(std::uint64_t body_begin);
   void read_fields(MimePart& part);
@@ -156,26 +156,29 @@ void MimeScanner::State::end_header(std::uint64_t body_begin) {
   result.parts[index].holds_message = result.parts.size() > before;
 }
 
-// A line that begins with "--": true when it is a boundary of an open multipart, the innermost first.
-bool MimeScanner::State::boundary_line(std::string_view text) {
-  auto candidate = without_line_end(text).substr(2);
-  while (!candidate.empty() && is_blank(candidate.back())) candidate.remove_suffix(1);
-  for (std::size_t level = open.size(); level-- > 0;) {
-    const auto& part = result.parts[open[level].part];
-    const std::string& boundary = part.boundary;
-    if (boundary.empty() || open[level].closed || !candidate.starts_with(boundary)) continue;
-    const auto rest = candidate.substr(boundary.size());
-    if (!rest.empty() && rest != "--") continue;
-    const bool digest = part.type == "multipart/digest";  // RFC 2046 §5.1.5
-    close_down_to(level + 1, offset - std::min<std::uint64_t>(offset, line_end));
-    if (rest.empty()) {
-      open_part(digest ? "message/rfc822" : "text/plain", offset + text.size());
-    } else {
-      open[level].closed = true;
-    }
-    return true;
+// A line that begins with "--": true when it is a boundary. RFC 2046 §5.1.1: it is enough that the line
+// begins with the boundary; of several that fit, the longest is meant, then the innermost.
+bool MimeScanner::State::boundary_line(std::string_view text, std::uint64_t octets) {
+  const auto candidate = without_line_end(text).substr(2);
+  const MimePart* best = nullptr;
+  std::size_t level = 0;
+  for (std::size_t at = open.size(); at-- > 0;) {
+    const auto& part = result.parts[open[at].part];
+    const bool fits = !part.boundary.empty() && candidate.starts_with(part.boundary);
+    if (!fits || (best && part.boundary.size() <= best->boundary.size())) continue;
+    best = &part;
+    level = at;
   }
-  return false;
+  if (!best || open[level].closed) return false;
+  const bool closing = candidate.substr(best->boundary.size()).starts_with("--");
+  const bool digest = best->type == "multipart/digest";  // RFC 2046 §5.1.5
+  close_down_to(level + 1, offset - std::min<std::uint64_t>(offset, line_end));
+  if (closing) {
+    open[level].closed = true;
+  } else {
+    open_part(digest ? "message/rfc822" : "text/plain", offset + octets);
+  }
+  return true;
 }
 
 // False: the line is no part of the header, which ended before it.
@@ -201,8 +204,8 @@ bool MimeScanner::State::header_line(std::string_view text, bool cut) {
 // One line; `text` is the begin of it when it has more octets.
 void MimeScanner::State::line(std::string_view text, std::uint64_t octets) {
   const bool cut = text.size() < octets;
-  if (cut || !text.starts_with("--") || !boundary_line(text)) {
-    // A line that ends the header of a message in a message may end the outer one's child at once.
+  if (!text.starts_with("--") || !boundary_line(text, octets)) {
+    // A line that ends the header of a message in a message may end the inner one's at once.
     while (place == Place::header && !header_line(text, cut)) {
     }
   }

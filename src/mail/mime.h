@@ -21,7 +21,7 @@ struct MimeLimits {
   std::size_t depth = 100;
   std::size_t parts = 1000;
   std::size_t header_octets = 256 * 1024;  // of one part; what is beyond is not looked at
-  std::size_t boundary_octets = 998;  // RFC 2046 §5.1.1 says 70; more is read, but not any length
+  std::size_t boundary_octets = 8192;  // RFC 2046 §5.1.1 says 70; more is read, but not any length
 };
 
 struct MimePart {

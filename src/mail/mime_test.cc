@@ -41,8 +41,12 @@ const Case cases[] = {
     {mixed + "--b\r\n\r\none\r\n\r\n--b  \t\r\n\r\n\r\n--b--",
      "multipart/mixed(text/plain[one\r\n],text/plain[])"},
     {mixed + "--b\r\n--b--\r\n", "multipart/mixed(text/plain[])"},
-    {mixed + "--b\r\n\r\n--bc\r\n--b-\r\n--b--x\r\n--b--\r\n",
-     "multipart/mixed(text/plain[--bc\r\n--b-\r\n--b--x])"},
+    {mixed + "--b\r\n\r\none\r\n--bc\r\n\r\n-b\r\n--\r\n--b--x\r\nepilogue",
+     "multipart/mixed(text/plain[one],text/plain[-b\r\n--])"},
+    {mixed + "--b\r\nContent-Type: multipart/mixed; "
+             "boundary=bc\r\n\r\n--bc\r\n\r\nin\r\n--bc--\r\n--bc\r\n"
+             "--b\r\n\r\nout\r\n--b--\r\n",
+     "multipart/mixed(multipart/mixed(text/plain[in]),text/plain[out])"},
     {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b--\n",
      "multipart/mixed(text/plain[one])"},
     {mixed + "--b\r\nContent-Type: multipart/alternative; boundary=\"b c\"\r\n\r\n--b "
@@ -105,7 +109,7 @@ TEST(Mime, DepthAndPartsHaveALimit) {
   std::string deep;
   for (int level = 0; level < 20'000; ++level) {
     deep +=
-        fmt::format("Content-Type: multipart/mixed; boundary=b{}\r\n\r\n--b{}\r\n", level, level);
+        fmt::format("Content-Type: multipart/mixed; boundary=b{:06}\r\n\r\n--b{:06}\r\n", level, level);
   }
   const auto nested = scan_mime(deep);
   EXPECT_TRUE(nested.faults.too_deep);

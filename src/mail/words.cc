@@ -252,7 +252,8 @@ std::string encode_words(std::string_view utf8, std::size_t first_column) {
   std::size_t column = begin.size() + std::min<std::size_t>(first_column, 40);
   while (!utf8.empty()) {
     const auto character = first_utf8_character(utf8);
-    const bool good = character.octets != 0 && character.value >= 32 && character.value != 127;
+    const bool text = character.value == '\t' || (character.value >= 32 && character.value != 127);
+    const bool good = character.octets != 0 && text;
     const std::size_t octets = character.octets == 0 ? 1 : character.octets;
     const auto encoded = q_encoded(good ? utf8.substr(0, octets) : replacement);
     if (column + encoded.size() + 2 > word_columns) {
