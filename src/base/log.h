@@ -28,6 +28,7 @@ class LogSink {
  public:
   virtual ~LogSink() = default;
   virtual void write(LogRecord record) = 0;  // any thread; never blocks; may drop when full
+  virtual void flush() {}                    // waits until what was written is out: before an exit
 };
 
 // For tests and for engines built without a sink.

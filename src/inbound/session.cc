@@ -28,15 +28,17 @@ Task<bool> SmtpSession::State::read_proxy_header() {
   if (!listed) co_return true;
   ProxyParser parser;
   stream->set_deadline(command_deadline);
-  while (!parser.is_done()) {
+  auto state = ProxyParser::State::more;
+  while (state == ProxyParser::State::more) {
     // One octet at a time: what follows the header belongs to SMTP or TLS.
     char octet = 0;
     auto got = co_await stream->read(std::span<char>(&octet, 1));
     if (!got || *got == 0) co_return false;
-    if (auto fed = parser.feed(std::string_view(&octet, 1)); !fed) {
-      log(cut_line(caller, "PROXY header refused: " + printable(fed.error().message), "CONNECT", now()));
-      co_return false;
-    }
+    state = parser.receive(std::string_view(&octet, 1)).state;
+  }
+  if (state == ProxyParser::State::refused) {
+    log(cut_line(caller, "PROXY header refused: " + printable(parser.reason()), "CONNECT", now()));
+    co_return false;
   }
   const ProxyHeader& header = parser.header();
   if (header.source && header.destination) {

@@ -23,9 +23,9 @@ MxPlan plan_mx(const std::string& domain, const DnsAnswer& answer, const std::st
     return plan;
   }
   std::erase_if(plan.hosts, [](const MxHost& host) { return host.name.empty(); });
-  // RFC 5321 §5.1: equal preference is spread by chance: shuffled, then sorted with the place as tie-break.
+  // RFC 5321 §5.1: equal preference is spread by chance: shuffled, then sorted.
   for (std::size_t i = plan.hosts.size(); i > 1; --i) std::swap(plan.hosts[i - 1], plan.hosts[random.below(i)]);
-  std::ranges::stable_sort(plan.hosts, {}, &MxHost::preference);
+  std::ranges::sort(plan.hosts, {}, &MxHost::preference);
   const auto own = std::find_if(plan.hosts.begin(), plan.hosts.end(),
                                 [&](const MxHost& host) { return equal_ignoring_case(host.name, own_name); });
   if (own != plan.hosts.end()) {

@@ -1,0 +1,151 @@
+// What the API needs of app, and the HTTP doors to it (node_parts.h).
+#include <pwd.h>
+#include <unistd.h>
+
+#include "api/routes.h"
+#include "app/node_parts.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "trust/passwords.h"
+
+namespace goniec {
+namespace {
+
+constexpr std::uint32_t scram_iterations = 100000;
+
+Result<PasswordRecord> make_password_record(std::string password, bool scram) {
+  PasswordRecord record;
+  record.hash = TRY(hash_password(password));
+  if (scram) record.scram = derive_scram_keys(TRY(saslprep(password)), random_secret(16), scram_iterations);
+  return record;
+}
+
+std::optional<std::string> name_of_user(unsigned uid) {
+  const passwd* user = ::getpwuid(uid);
+  return user ? std::optional<std::string>(user->pw_name) : std::nullopt;
+}
+
+std::string_view tls_name(RouteTls tls) {
+  switch (tls) {
+    case RouteTls::opportunistic: return "opportunistic";
+    case RouteTls::required: return "required";
+    case RouteTls::none: return "none";
+  }
+  return "opportunistic";
+}
+
+std::string_view kind_name(RecipientKind kind) {
+  switch (kind) {
+    case RecipientKind::mailbox: return "mailbox";
+    case RecipientKind::alias: return "alias";
+    case RecipientKind::relay: return "relay domain";
+    case RecipientKind::verify: return "relay domain (verify)";
+    case RecipientKind::remote: return "remote";
+    case RecipientKind::unknown: return "unknown user";
+  }
+  return "remote";
+}
+
+}  // namespace
+
+Task<std::string> Node::State::explain_route(Address address) {
+  NodeShard& shard = *shards.front();
+  const Resolved resolved = directory->resolve(address);
+  JsonWriter json;
+  json.object().key("address").text(address.text()).key("recipient").text(kind_name(resolved.kind));
+  if (!resolved.rule.empty()) json.key("directory_rule").text(resolved.rule);
+  if (resolved.kind == RecipientKind::mailbox) json.key("mailbox").text(resolved.mailbox.text());
+  if (resolved.kind == RecipientKind::alias) {
+    json.key("targets").array();
+    for (const Address& target : resolved.targets) json.text(target.text());
+    json.end();
+  }
+  const bool routed = resolved.kind == RecipientKind::relay || resolved.kind == RecipientKind::verify ||
+                      resolved.kind == RecipientKind::remote;
+  if (routed) {
+    RouteTable table;
+    {
+      std::lock_guard lock(mutex);
+      table = route_table(settings());
+    }
+    const Route route = table.route(address.domain());
+    json.key("rule").text(route.rule).key("transport").text(name_of(route.transport)).key("tls").text(tls_name(route.tls));
+    if (!route.user.empty()) json.key("login").text(route.user);
+    if (route.transport != Transport::sink && route.transport != Transport::lmtp_unix) {
+      HostList list = co_await shard.hosts->find(route);
+      json.key("source").text(list.source).key("dnssec").boolean(list.authenticated);
+      json.key("hosts").array();
+      for (const HostAddress& host : list.hosts) {
+        json.object().key("host").text(host.host).key("address").text(host.endpoint.text());
+        json.key("preference").number(static_cast<int>(host.preference)).end();
+      }
+      json.end();
+      json.key("notes").array();
+      for (const std::string& note : list.notes) json.text(note);
+      json.end();
+      if (list.failure) json.key("failure").text(list.failure->reply.one_line());
+    } else if (route.transport == Transport::lmtp_unix) {
+      json.key("source").text(route.host);
+    }
+  }
+  json.end();
+  co_return std::move(json).take();
+}
+
+std::unique_ptr<ApiContext> Node::State::make_api() {
+  NodeShard& shard = *shards.front();
+  return std::unique_ptr<ApiContext>(new ApiContext{
+      .world = *shard.world,
+      .queue = *queue,
+      .directory = *directory,
+      .committer = *committer,
+      .readers = *readers,
+      .metrics = metrics,
+      .log = log,
+      .version = GONIEC_VERSION,
+      .pid = ::getpid(),
+      .own_uid = ::getuid(),
+      .started_at = clock.now(),
+      .intake = [this] { return inbound_options_now()->intake; },
+      .listeners_json = [this] { return listeners_json(); },
+      .reload = [this] { return reload(); },
+      .reload_aliases = [this] {
+        std::unique_lock lock(mutex);
+        auto files = settings().local.aliases;
+        lock.unlock();
+        return directory->reload_alias_files(std::move(files));
+      },
+      .explain_route = [this](Address address) { return explain_route(std::move(address)); },
+      .make_password = [](std::string password, bool scram) { return make_password_record(std::move(password), scram); },
+      .user_name = [](unsigned uid) { return name_of_user(uid); },
+      .is_trusted_user = [this](unsigned uid) {
+        std::lock_guard lock(mutex);
+        const auto name = name_of_user(uid);
+        for (const std::string& trusted : settings().local.trusted_users)
+          if (trusted == std::to_string(uid) || (name && trusted == *name)) return true;
+        return false;
+      },
+  });
+}
+
+Task<HttpReply> Node::State::answer_http(ApiDoor door, HttpCall call) {
+  ApiCall api_call;
+  api_call.method = std::move(call.method);
+  const std::size_t mark = call.target.find('?');
+  api_call.path = call.target.substr(0, mark);
+  if (mark != std::string::npos) api_call.query = parse_query(std::string_view(call.target).substr(mark + 1));
+  api_call.body = std::move(call.body);
+  api_call.peer = call.peer;
+  ApiReply reply = co_await answer_call(*api, door, std::move(api_call));
+  HttpReply answer;
+  answer.status = reply.status;
+  answer.content_type = std::move(reply.content_type);
+  answer.body = std::move(reply.body);
+  co_return answer;
+}
+
+HttpHandler Node::State::handler(ApiDoor door) {
+  return [this, door](HttpCall call) { return answer_http(door, std::move(call)); };
+}
+
+}  // namespace goniec
