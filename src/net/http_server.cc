@@ -138,6 +138,7 @@ Task<Result<Incoming>> read_request(Loop& loop, Stream& stream, const HttpServer
       continued = true;
       CO_TRY(co_await stream.write("HTTP/1.1 100 Continue\r\n\r\n"));
     }
+    CO_TRY(co_await stream.readable());  // an idle connection holds no buffer
     chunk.resize(16 * 1024);
     const std::size_t got = CO_TRY(co_await stream.read(chunk));
     if (got == 0) co_return fail(ErrorKind::closed, "end of stream");

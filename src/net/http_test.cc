@@ -1,0 +1,190 @@
+// HTTP server and client against each other over unix sockets and loopback, and the server against
+// requests written by hand.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "net/tcp.h"
+#include "net/tls.h"
+
+namespace goniec {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Task<HttpReply> mirror(HttpCall call) {
+  HttpReply reply;
+  reply.status = call.target == "/missing" ? 404 : 200;
+  reply.content_type = "text/plain";
+  reply.headers.emplace_back("X-Method", call.method);
+  reply.body = call.target + " " + call.body;
+  co_return reply;
+}
+
+class Http : public testing::Test {
+ protected:
+  Endpoint loopback() { return {*IpAddress::parse("127.0.0.1"), 0}; }
+  // The server must be made on its loop.
+  template <class F>
+  auto with_server(HttpServerOptions options, F work) {
+    auto listener = network_.listen({.endpoint = loopback()}).value();
+    address_ = listener->local();
+    HttpServer server(shard_, options);
+    shard_.post([&] { server.add(std::move(listener), mirror); });
+    auto result = run_until_done(shard_, work());
+    run_until_done(shard_, server.stop());
+    return result;
+  }
+  std::string url(const std::string& path) { return "http://" + address_.text() + path; }
+  Moment soon() { return shard_.clock().moment() + seconds(10); }
+
+  Shard shard_;
+  SystemNetwork network_{shard_};
+  HttpClient client_{network_, nullptr};
+  Endpoint address_;
+};
+
+TEST_F(Http, answers_get_post_and_head) {
+  auto get = with_server({}, [&] { return client_.fetch({.url = url("/a?b=c")}, soon()); });
+  ASSERT_TRUE(get.has_value()) << get.error().message;
+  EXPECT_EQ(get->status, 200u);
+  EXPECT_EQ(get->body, "/a?b=c ");
+  const std::string big(300'000, 'x');
+  auto post = with_server(
+      {}, [&] { return client_.fetch({.method = "POST", .url = url("/p"), .body = big}, soon()); });
+  ASSERT_TRUE(post.has_value()) << post.error().message;
+  EXPECT_EQ(post->body, "/p " + big);
+  auto head =
+      with_server({}, [&] { return client_.fetch({.method = "HEAD", .url = url("/h")}, soon()); });
+  ASSERT_TRUE(head.has_value()) << head.error().message;
+  EXPECT_EQ(head->body, "");
+  auto missing = with_server({}, [&] { return client_.fetch({.url = url("/missing")}, soon()); });
+  EXPECT_EQ(missing->status, 404u);
+}
+
+TEST_F(Http, bounds_the_reply_it_takes) {
+  auto over = with_server({}, [&] {
+    return client_.fetch(
+        {.method = "POST", .url = url("/"), .body = std::string(5000, 'x'), .response_limit = 100},
+        soon());
+  });
+  ASSERT_FALSE(over.has_value());
+  EXPECT_EQ(over.error().kind, ErrorKind::bad_data);
+}
+
+// Everything the server says to these bytes, until it closes or `patience` is over.
+Task<Result<std::string>> talk(Network& network, Endpoint to, std::string bytes, Moment deadline) {
+  auto stream = CO_TRY(co_await network.connect(to, std::nullopt, deadline));
+  stream->set_deadline(deadline);
+  CO_TRY(co_await stream->write(bytes));
+  std::string all, buffer(4096, '\0');
+  for (;;) {
+    auto got = co_await stream->read(buffer);
+    if (!got || *got == 0) co_return all;
+    all.append(buffer, 0, *got);
+  }
+}
+
+std::size_t count(std::string_view text, std::string_view part) {
+  std::size_t found = 0;
+  for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1))
+    ++found;
+  return found;
+}
+
+TEST_F(Http, keeps_a_connection_for_pipelined_requests) {
+  auto said = with_server({}, [&] {
+    return talk(
+        network_, address_,
+        "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: "
+        "3\r\n\r\nabc"
+        "POST /3 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        "2\r\nxy\r\n0\r\n\r\n",
+        soon());
+  });
+  ASSERT_TRUE(said.has_value());
+  EXPECT_EQ(count(*said, "HTTP/1.1 200"), 3u) << *said;
+  EXPECT_NE(said->find("/2 abc"), std::string::npos);
+  EXPECT_NE(said->find("/3 xy"), std::string::npos);
+}
+
+struct BadCase {
+  std::string bytes, status;
+};
+
+TEST_F(Http, refuses_what_is_malformed_or_too_big_and_closes) {
+  const BadCase cases[] = {
+      {"garbage\r\n\r\n", "400"},
+      {"GET / HTTP/1.1\r\nBad Header\r\n\r\n", "400"},
+      {"GET / HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n", "431"},
+      {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n", "413"},
+      {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "400"},
+      {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+       "400"},
+  };
+  for (const BadCase& each : cases) {
+    auto said = with_server({.body_octets = 1000},
+                            [&] { return talk(network_, address_, each.bytes, soon()); });
+    ASSERT_TRUE(said.has_value());
+    EXPECT_EQ(said->substr(0, 12), "HTTP/1.1 " + each.status) << each.bytes.substr(0, 60);
+  }
+}
+
+TEST_F(Http, closes_a_silent_connection) {
+  const Moment start = shard_.clock().moment();
+  auto said = with_server({.request = milliseconds(30), .idle = milliseconds(20)},
+                          [&] { return talk(network_, address_, "GET / HT", soon()); });
+  EXPECT_TRUE(said.has_value());
+  EXPECT_LT(shard_.clock().moment(), start + seconds(5));
+}
+
+Task<Result<std::unique_ptr<Stream>>> secure(std::shared_ptr<const TlsContext> context,
+                                             std::unique_ptr<Stream> plain, std::string host,
+                                             Moment deadline) {
+  auto stream = CO_TRY(co_await start_tls_client(
+      std::move(plain), std::move(context),
+      {.protocol = "http/1.1", .server_name = std::move(host), .verify = TlsVerify::pkix},
+      deadline));
+  co_return std::unique_ptr<Stream>(std::move(stream));
+}
+
+Task<> serve_one_tls(Listener& listener, std::shared_ptr<const TlsContext> context,
+                     Moment deadline) {
+  auto plain = co_await listener.accept();
+  if (!plain) co_return;
+  auto stream =
+      co_await start_tls_server(std::move(*plain), context, {.protocol = "http/1.1"}, deadline);
+  if (!stream) co_return;
+  char buffer[4096];
+  (void)co_await (*stream)->read(buffer);
+  (void)co_await (*stream)->write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+}
+
+TEST_F(Http, fetches_over_tls_with_a_verified_name) {
+  const auto certificate = make_self_signed({"127.0.0.1"}, 1).value();
+  const auto server = TlsContext::server({certificate}).value();
+  const auto roots =
+      TlsContext::client({.roots = TlsTrust::given, .given_pem = certificate.chain_pem}).value();
+  HttpClient client(network_, nullptr,
+                    [&](std::unique_ptr<Stream> plain, std::string host, Moment deadline) {
+                      return secure(roots, std::move(plain), std::move(host), deadline);
+                    });
+  auto listener = network_.listen({.endpoint = loopback()}).value();
+  shard_.post([&] { spawn(serve_one_tls(*listener, server, soon())); });
+  auto reply = run_until_done(
+      shard_, client.fetch({.url = "https://" + listener->local().text() + "/"}, soon()));
+  ASSERT_TRUE(reply.has_value()) << reply.error().message;
+  EXPECT_EQ(reply->body, "hello");
+}
+
+TEST_F(Http, says_that_nobody_listens_behind_a_unix_socket) {
+  auto reply =
+      run_until_done(shard_, client_.fetch({.url = "unix:/tmp/goniec-none.sock:/api"}, soon()));
+  ASSERT_FALSE(reply.has_value());
+  EXPECT_EQ(reply.error().kind, ErrorKind::not_running);
+}
+
+}  // namespace
+}  // namespace goniec
