@@ -177,6 +177,29 @@ def openings(tree):
 
 
 # Rooms that know no clock, no thread, no socket, no chance: HOUSE rule "pure".
+TYPE = re.compile(r'^(?:class|struct)\s+(?:\[\[\w+\]\]\s+)?(\w+)(?:\s+final)?(?:\s*:[^:;{][^;{]*)?\s*\{')
+
+
+def twins(tree):
+    """No type has two definitions in one namespace: the linker would take one of them, silently, for both."""
+    seen, found = {}, []
+    for path, text in sorted(tree.code('src', 'sim').items()):
+        spaces = []     # (name of the namespace, or None for another brace)
+        for number, line in enumerate(without_comments(text).splitlines(), 1):
+            opened = re.match(r'^(?:inline\s+)?namespace\s*([\w:]*)\s*\{', line)
+            names = [each for each in spaces if each is not None]
+            if (match := TYPE.match(line)) and '' not in names and len(names) == len(spaces):
+                name = '::'.join(names + [match[1]])
+                if seen.setdefault(name, path) != path:
+                    found.append(Finding(path, number, f'{name} is defined in {seen[name]} too'))
+            for char in re.findall(r'[{}]', line):
+                if char == '}':
+                    spaces = spaces[:-1]
+                else:
+                    spaces, opened = spaces + [opened[1] if opened else None], None
+    return found
+
+
 PURE = re.compile(r'^src/(base|mail|proto|trust)/|^src/queue/(schedule|shape|route|notice)|^src/inbound/policy')
 IMPURE = re.compile(r'#\s*include\s*<(thread|mutex|condition_variable|random|fstream|iostream|filesystem|sys/\w+|netinet/\S+|unistd\.h|fcntl\.h)>'
                     r'|\b(system|steady)_clock::now|\bstd::(thread|mutex|random_device)\b')
@@ -203,4 +226,4 @@ def drawing(tree):
     return [Finding(picture.SVG, 1, 'differs from the table: python3 tests/tidy/picture.py')]
 
 
-CHECKS = [arrows, circles, formatting, columns, lengths, citations, words, openings, purity, drawing]
+CHECKS = [arrows, circles, formatting, columns, lengths, citations, words, openings, twins, purity, drawing]

@@ -40,6 +40,8 @@ SNIPPETS = [
     (checks.words, {'README.md': 'see ../shar' + 'ed/suites\n', '.ci/run': 'suites=../shar' + 'ed/suites\n'}, 1),
     (checks.openings, {'src/base/a.cc': 'int a;\n'}, 1),
     (checks.openings, {'src/base/a.cc': OPEN}, 0),
+    (checks.twins, {'src/mail/a.h': 'namespace goniec {\nclass A {\n};\n}\n', 'src/store/b.h': 'namespace goniec {\nstruct A : B {\n};\n}\n'}, 1),
+    (checks.twins, {'src/mail/a.cc': 'namespace goniec {\nnamespace {\nclass A {\n};\n}\n}\n', 'src/store/b.h': 'namespace goniec {\nclass A {\n};\nclass C;\n}\n'}, 0),
     (checks.purity, {'src/mail/a.cc': '#include <thread>\n'}, 1),
     (checks.purity, {'src/queue/queue.cc': '#include <thread>\n'}, 0),
     (checks.drawing, {'docs/arrows.svg': '<svg/>'}, 1),
