@@ -111,6 +111,7 @@ def citations(tree):
     for line in tree.texts.get(COVERAGE, '').splitlines():
         if match := re.match(r'(\d{3,5})(?: §(\S+))?\s+(yes|partial|no)\b', line):
             listed.add((match[1], match[2]))
+    by_section = {number for number, section in listed if section}      # else the whole stands for its sections
     found = []
     for path, text in tree.code('src', 'sim').items():
         for number, line in enumerate(text.splitlines(), 1):
@@ -118,6 +119,7 @@ def citations(tree):
                 sections = re.findall(r'§([\w.]*\w)', match[2]) or [None]
                 for section in sections:
                     above = ['.'.join(section.split('.')[:n]) for n in range(1, section.count('.') + 2)] if section else [None]
+                    above += [None] if match[1] not in by_section else []
                     if not any((match[1], each) in listed for each in above):
                         name = f'RFC {match[1]}' + (f' §{section}' if section else '')
                         found.append(Finding(path, number, f'{name} is not in {COVERAGE}'))

@@ -31,6 +31,7 @@ SNIPPETS = [
     (checks.lengths, {'src/base/a.cc': 'int a;\n' * 801}, 1),
     (checks.lengths, {'src/base/a.cc': 'int a = 0;\nvoid f() {\n  g();\n}\n' * 60}, 0),
     (checks.citations, {'src/base/a.cc': '// RFC 5321 §4.5.3\n', 'docs/rfc.txt': '5321 §4.5 yes\n'}, 0),
+    (checks.citations, {'src/base/a.cc': '// RFC 5321 §4.5.3\n', 'docs/rfc.txt': '5321 yes\n'}, 0),
     (checks.citations, {'src/base/a.cc': '// RFC 5321 §4.5.3, §4.6\n', 'docs/rfc.txt': '5321 §4.5 yes\n'}, 1),
     (checks.citations, {'src/base/a.cc': '// RFC 9999\n', 'docs/rfc.txt': '5321 §4.5 yes\n'}, 1),
     (checks.words, {'src/base/a.cc': '// TODO later\n// TODO(#3): then\n'}, 1),
