@@ -90,30 +90,4 @@ Task<ApiReply> answer_call(ApiContext& context, ApiDoor door, ApiCall call) {
       {ErrorKind::not_found, fmt::format("there is no {} here", printable(call.path, 80))});
 }
 
-namespace {
-
-Task<HttpReply> answer_http(ApiContext& context, ApiDoor door, HttpCall http) {
-  ApiCall call;
-  call.method = std::move(http.method);
-  const auto question = http.target.find('?');
-  call.path = http.target.substr(0, question);
-  if (question != std::string::npos) {
-    call.query = parse_query(std::string_view(http.target).substr(question + 1));
-  }
-  call.body = std::move(http.body);
-  call.peer = http.peer;
-  auto reply = co_await answer_call(context, door, std::move(call));
-  HttpReply out;
-  out.status = reply.status;
-  out.content_type = std::move(reply.content_type);
-  out.body = std::move(reply.body);
-  co_return out;
-}
-
-}  // namespace
-
-HttpHandler api_handler(ApiContext& context, ApiDoor door) {
-  return [&context, door](HttpCall call) { return answer_http(context, door, std::move(call)); };
-}
-
 }  // namespace goniec

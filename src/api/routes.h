@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "api/call.h"
-#include "net/http_server.h"
 
 namespace goniec {
 
@@ -22,8 +21,5 @@ std::span<const ApiRoute> api_routes();
 // Finds the handler and runs it; 404, 405 and 403 as error replies. `call.path` as it came (still encoded).
 // The context outlives the task.
 Task<ApiReply> answer_call(ApiContext& context, ApiDoor door, ApiCall call);
-
-// The same for net/http_server. The context outlives the server.
-HttpHandler api_handler(ApiContext& context, ApiDoor door);
 
 }  // namespace goniec
