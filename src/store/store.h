@@ -36,6 +36,7 @@ struct StoreLimits {
   std::size_t chunk_octets = 64 * 1024;        // of a body
   std::uint64_t reserve_octets = 64ull << 20;  // free space never touched by mail: 452 4.3.1 before it
   std::uint64_t reserve_inodes = 1000;
+  std::size_t checkpoint_octets = 32u << 20;   // log of commits moved into the database from here on
 };
 
 // ---------------------------------------------------------------- queue

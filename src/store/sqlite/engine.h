@@ -40,6 +40,8 @@ struct SqliteShared {
 std::unique_ptr<Reader> make_sqlite_reader(std::shared_ptr<SqliteShared> shared, Connection connection);
 Result<std::unique_ptr<Reader>> open_sqlite_reader(std::shared_ptr<SqliteShared> shared);
 
+Result<void> write_format(Disk& disk, const std::string& directory);
+
 // The file `acknowledged`: the highest mark that may have been told to anybody.
 class AcknowledgedFile {
  public:

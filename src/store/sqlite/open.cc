@@ -17,14 +17,6 @@ Result<std::string> read_small(Disk& disk, const std::string& path) {
   return text;
 }
 
-Result<void> write_format(Disk& disk, const std::string& directory) {
-  auto file = TRY(disk.open(directory + "/format", OpenMode::create));
-  TRY(file->truncate(0));
-  TRY(file->write_at(0, fmt::format("{}\n", format_number)));
-  TRY(file->sync());
-  return disk.sync_directory(directory);
-}
-
 Result<void> check_format(Disk& disk, const std::string& directory, bool has_database) {
   const std::string path = directory + "/format";
   std::string text;
@@ -97,6 +89,14 @@ Result<std::unique_ptr<Store>> open_database(std::shared_ptr<SqliteShared> share
 }
 
 }  // namespace
+
+Result<void> write_format(Disk& disk, const std::string& directory) {
+  auto file = TRY(disk.open(directory + "/format", OpenMode::create));
+  TRY(file->truncate(0));
+  TRY(file->write_at(0, fmt::format("{}\n", format_number)));
+  TRY(file->sync());
+  return disk.sync_directory(directory);
+}
 
 Result<AcknowledgedFile::Found> AcknowledgedFile::read(Disk& disk, const std::string& path) {
   const std::string name = path + "/acknowledged";

@@ -9,7 +9,7 @@
 namespace goniec {
 namespace {
 
-constexpr int checkpoint_pages = 4000;            // 32 MiB of WAL
+constexpr std::size_t page_octets = 8192;
 constexpr std::size_t names_in_run = 4096;        // 64 KiB a row
 constexpr std::uint64_t check_room_octets = 8u << 20;
 constexpr auto check_room_every = std::chrono::milliseconds(100);
@@ -194,7 +194,7 @@ Result<std::uint64_t> SqliteStore::commit_group() {
 // Moves the WAL into the database. The group is durable already: a failure here fails nobody, but a
 // failed write or sync has sealed the store.
 Result<void> SqliteStore::checkpoint_when_long() {
-  if (wal_pages_ < checkpoint_pages) return {};
+  if (static_cast<std::size_t>(wal_pages_) * page_octets < options_.limits.checkpoint_octets) return {};
   int in_log = 0, moved = 0;
   const int status = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
   if (status == SQLITE_OK || status == SQLITE_BUSY) return {};

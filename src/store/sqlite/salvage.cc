@@ -1,0 +1,312 @@
+// Salvage: what is whole of a damaged store goes into a fresh one; what is not is named. The damaged
+// files are copied and only the copy is opened, so that the old store stays as it was found.
+//
+// Ids are gathered from every table and index, from both ends (verify.h), and each message is then
+// asked for by its key: a broken page hides only what lies on it. A message is whole when its content
+// passes all its checksums. One whose entries are lost is kept as content (`show` finds it) and said:
+// nobody knows any more whom it was for, so it is not sent.
+// When the first page is gone (it holds the schema, which is the same in every store of a format), it is
+// made anew from an empty store.
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+#include "store/sqlite/engine.h"
+#include "store/sqlite/verify.h"
+
+namespace goniec {
+namespace {
+
+constexpr std::size_t copy_octets = 1u << 20;
+constexpr std::size_t page_octets = 8192;
+
+Result<void> copy_file(Disk& disk, const std::string& from, const std::string& to) {
+  auto source = TRY(disk.open(from, OpenMode::read));
+  auto target = TRY(disk.open(to, OpenMode::create));
+  std::string piece(copy_octets, '\0');
+  for (std::uint64_t at = 0;;) {
+    const auto got = TRY(source->read_at(at, piece));
+    if (got == 0) break;
+    TRY(target->write_at(at, std::string_view(piece).substr(0, got)));
+    at += got;
+  }
+  return target->sync();
+}
+
+void put_big_endian(std::string& page, std::size_t at, std::uint64_t value) {
+  for (std::size_t i = 0; i < 4; ++i) page[at + i] = static_cast<char>(value >> (24 - 8 * i));
+}
+
+// Page 1 of an empty store of this format, with the size of this file and no list of free pages.
+Result<void> graft_first_page(Disk& disk, const std::string& database, const std::string& fresh) {
+  auto donor = TRY(disk.open(fresh, OpenMode::read));
+  std::string page(page_octets, '\0');
+  TRY(donor->read_at(0, page));
+  auto patient = TRY(disk.open(database, OpenMode::read_write));
+  const auto pages = TRY(patient->size()) / page_octets;
+  put_big_endian(page, 28, pages);  // SQLite file format §1.3: size in pages, free list, and its length
+  put_big_endian(page, 32, 0);
+  put_big_endian(page, 36, 0);
+  std::memcpy(page.data() + 24, page.data() + 92, 4);  // change counter as the size's version
+  return patient->write_at(0, page);
+}
+
+class Salvage {
+ public:
+  Salvage(const Connection& from, const Connection& to, Instant now) : from_(from), to_(to), now_(now) {}
+
+  Result<SalvageReport> run() {
+    TRY(to_.run("BEGIN IMMEDIATE"));
+    TRY(messages());
+    TRY(rows("objects", "objects", "SELECT kind, key, value FROM objects ORDER BY kind, key",
+             "INSERT OR IGNORE INTO objects VALUES(?,?,?)"));
+    TRY(rows("mailbox folders", "folders",
+             "SELECT id, account, folder, uid_validity, uid_next, messages, octets FROM folders ORDER BY id",
+             "INSERT OR IGNORE INTO folders VALUES(?,?,?,?,?,?,?)"));
+    TRY(rows("mailbox messages", "letters",
+             "SELECT folder, uid, content, octets, at, flags, prepend FROM letters ORDER BY folder, uid",
+             "INSERT OR IGNORE INTO letters SELECT ?1,?2,?3,?4,?5,?6,?7 WHERE EXISTS "
+             "(SELECT 1 FROM messages WHERE id=?3)"));
+    TRY(rows("retentions", "retention", "SELECT until, message FROM retention ORDER BY until, message",
+             "INSERT OR IGNORE INTO retention SELECT ?1,?2 WHERE EXISTS "
+             "(SELECT 1 FROM messages WHERE id=?2)"));
+    TRY(events());
+    TRY(count_folders());
+    TRY(state());
+    TRY(to_.run("COMMIT"));
+    return std::move(report_);
+  }
+
+ private:
+  void say(std::string line) {
+    if (report_.lines.size() < 100000) report_.lines.push_back(std::move(line));
+  }
+
+  Result<void> messages() {
+    const auto check = TRY(ContentCheck::prepare(from_));
+    const auto read_entries =
+        TRY(from_.prepare("SELECT message, number, due, row FROM entries WHERE message=? ORDER BY number"));
+    const auto put_message = TRY(to_.prepare("INSERT INTO messages VALUES(?,?,?,?,?)"));
+    const auto get_message =
+        TRY(from_.prepare("SELECT id, envelope, prepend, header, body FROM messages WHERE id=?"));
+    const auto get_chunks = TRY(from_.prepare("SELECT message, number, crc, octets FROM chunks WHERE message=?"));
+    const auto put_chunk = TRY(to_.prepare("INSERT INTO chunks VALUES(?,?,?,?)"));
+    for (const MessageId id : known_ids(from_)) {
+      highest_ = std::max(highest_, id.value);
+      const auto entries = read_entries_of(read_entries, id);
+      const auto stored = check.check(id);
+      if (!stored) {
+        if (entries.empty() && !has_row(get_message, id)) continue;  // settled long ago: events only
+        ++report_.damaged;
+        say(stored.error().message + recipients_of(entries));
+        continue;
+      }
+      TRY(copy_rows(get_message, put_message, id));
+      TRY(copy_rows(get_chunks, put_chunk, id));
+      for (const auto& entry : entries) TRY(insert_entry(entry));
+      if (entries.empty()) TRY(keep_for_a_while(id));
+      ++report_.whole;
+    }
+    return {};
+  }
+
+  // Nothing in the queue holds it: a mailbox does, or nobody knows. The next sweep after that decides.
+  Result<void> keep_for_a_while(MessageId id) {
+    const auto insert = TRY(to_.prepare("INSERT OR IGNORE INTO retention VALUES(?,?)"));
+    Bound row(insert);
+    return row.number(to_microseconds(now_ + std::chrono::days(30))).number(id.value).done();
+  }
+
+  std::vector<StoredEntry> read_entries_of(const Statement& statement, MessageId id) {
+    std::vector<StoredEntry> entries;
+    Bound rows(statement);
+    rows.number(id.value);
+    for (;;) {
+      const auto row = rows.step();
+      if (!row) {
+        say(fmt::format("message {}: a part of its recipients cannot be read", id.text()));
+        break;
+      }
+      if (!*row) break;
+      auto entry = decode_entry(rows.bytes(3), {id, static_cast<std::uint32_t>(rows.integer(1))});
+      if (entry) {
+        entries.push_back(std::move(*entry));
+      } else {
+        say(entry.error().message);
+      }
+    }
+    return entries;
+  }
+
+  static std::string recipients_of(const std::vector<StoredEntry>& entries) {
+    std::string text;
+    for (const auto& entry : entries) {
+      for (const auto& recipient : entry.entry.recipients) {
+        text += text.empty() ? ", for " : ", ";
+        text += recipient.recipient.address.text();
+      }
+    }
+    return text;
+  }
+
+  static bool has_row(const Statement& statement, MessageId id) {
+    Bound row(statement);
+    const auto found = row.number(id.value).step();
+    return !found || *found;
+  }
+
+  Result<void> insert_entry(const StoredEntry& entry) {
+    const auto insert = TRY(to_.prepare("INSERT INTO entries VALUES(?,?,?,?)"));
+    std::string row;
+    encode_entry(entry, row);
+    Bound put(insert);
+    put.number(entry.entry.id.message.value).number(entry.entry.id.number);
+    const bool held = entry.entry.state == EntryState::held;
+    return (held ? put.null() : put.number(to_microseconds(entry.entry.due))).blob(row).done();
+  }
+
+  static Result<void> copy_row(const Bound& from, const Statement& get, const Statement& put) {
+    Bound insert(put);
+    for (int column = 0; column < sqlite3_column_count(get.get()); ++column) {
+      sqlite3_bind_value(put.get(), column + 1, sqlite3_column_value(get.get(), column));
+    }
+    static_cast<void>(from);
+    return insert.done();
+  }
+
+  static Result<void> copy_rows(const Statement& get, const Statement& put, MessageId id) {
+    Bound rows(get);
+    rows.number(id.value);
+    while (TRY(rows.step())) TRY(copy_row(rows, get, put));
+    return {};
+  }
+
+  // A table from its begin to a break, and from its end back to it.
+  Result<void> rows(const char* what, const char* table, const std::string& select, const char* insert) {
+    const auto put = TRY(to_.prepare(insert));
+    if (TRY(walk(select, put))) return {};
+    const std::string backwards = descending(select);
+    TRY(walk(backwards, put));
+    say(fmt::format("some {} (table {}) cannot be read", what, table));
+    return {};
+  }
+
+  static std::string descending(std::string select) {
+    const auto order = select.find("ORDER BY ");
+    for (auto comma = select.find(',', order); comma != std::string::npos; comma = select.find(',', comma + 6)) {
+      select.insert(comma, " DESC");
+    }
+    return select + " DESC";
+  }
+
+  Result<bool> walk(const std::string& select, const Statement& put) {
+    const auto get = from_.prepare(select.c_str());
+    if (!get) return false;
+    Bound rows(*get);
+    for (;;) {
+      const auto row = rows.step();
+      if (!row) return false;
+      if (!*row) return true;
+      TRY(copy_row(rows, *get, put));
+    }
+  }
+
+  Result<void> events() {
+    const auto put = TRY(to_.prepare("INSERT OR IGNORE INTO events VALUES(?,?,?,?)"));
+    std::uint64_t bad = 0;
+    bool broke = false;
+    for (const char* order : {"", " DESC"}) {
+      const auto select = fmt::format("SELECT sequence, message, name, row FROM events ORDER BY sequence{}", order);
+      const auto get = TRY(from_.prepare(select.c_str()));
+      Bound rows(get);
+      auto row = rows.step();
+      for (; row && *row; row = rows.step()) {
+        if (!decode_event(rows.bytes(3), rows.count(0), MessageId{rows.count(1)})) {
+          ++bad;
+          continue;
+        }
+        sequence_ = std::max(sequence_, rows.count(0) + 1);
+        TRY(copy_row(rows, get, put));
+      }
+      if (row) break;  // reached the end
+      broke = true;
+    }
+    if (broke || bad > 0) say(fmt::format("some events cannot be read ({} fail their checksum)", bad));
+    return {};
+  }
+
+  Result<void> count_folders() {
+    return to_.run(
+        "UPDATE folders SET messages=(SELECT count(*) FROM letters WHERE folder=folders.id), "
+        "octets=(SELECT coalesce(sum(octets),0) FROM letters WHERE folder=folders.id), "
+        "uid_next=max(uid_next,(SELECT coalesce(max(uid),0)+1 FROM letters WHERE folder=folders.id))");
+  }
+
+  Result<void> state() {
+    {
+      const auto old = from_.prepare("SELECT highest_id, next_sequence FROM state WHERE id=1");
+      if (old) {
+        Bound row(*old);
+        if (auto found = row.step(); found && *found) {
+          highest_ = std::max(highest_, row.count(0));
+          sequence_ = std::max(sequence_, row.count(1));
+        }
+      }
+    }
+    const auto update = TRY(to_.prepare("UPDATE state SET mark=1, highest_id=?, next_sequence=? WHERE id=1"));
+    Bound row(update);
+    return row.number(highest_).number(sequence_).done();
+  }
+
+  const Connection& from_;
+  const Connection& to_;
+  Instant now_;
+  SalvageReport report_;
+  std::uint64_t highest_ = 0, sequence_ = 1;
+};
+
+Result<Connection> open_patient(Disk& disk, const SqliteVfs& vfs, const std::string& copy, const std::string& fresh) {
+  auto opened = Connection::open(copy, vfs.name(), Access::read);
+  if (opened) {
+    const auto schema = has_schema(*opened);
+    if (schema && *schema) return opened;
+    opened = Connection::open(fresh, vfs.name(), Access::read);  // closes the copy
+  }
+  TRY(graft_first_page(disk, copy, fresh));
+  return Connection::open(copy, vfs.name(), Access::read);
+}
+
+}  // namespace
+
+Result<SalvageReport> salvage_store(const StoreOptions& options, const std::string& into, Disk& disk, Clock& clock) {
+  const auto lock = TRY(disk.lock(options.path + "/lock"));
+  TRY(disk.make_directory(into));
+  const std::string target = into + "/" + database_name, copy = into + "/damaged-copy.db";
+  const bool has_target = TRY(disk.exists(target));
+  if (has_target) return fail(ErrorKind::conflict, fmt::format("{} holds a store", into));
+  const std::string source = options.path + "/" + database_name;
+  TRY(copy_file(disk, source, copy));
+  const bool has_wal = TRY(disk.exists(source + "-wal"));
+  if (has_wal) TRY(copy_file(disk, source + "-wal", copy + "-wal"));
+  SalvageReport report;
+  {
+    SqliteVfs vfs(disk);
+    {
+      auto fresh = TRY(Connection::open(target, vfs.name(), Access::write));
+      TRY(fresh.run("PRAGMA page_size = 8192"));
+      TRY(create_schema(fresh));
+    }
+    const auto from = TRY(open_patient(disk, vfs, copy, target));
+    const auto to = TRY(Connection::open(target, vfs.name(), Access::write));
+    Salvage salvage(from, to, clock.now());
+    report = TRY(salvage.run());
+  }
+  for (const char* suffix : {"", "-wal", "-journal"}) static_cast<void>(disk.remove(copy + suffix));
+  auto acknowledged = TRY(AcknowledgedFile::open(disk, into, clock));
+  TRY(acknowledged.put(1));
+  TRY(acknowledged.sync());
+  TRY(write_format(disk, into));
+  return report;
+}
+
+}  // namespace goniec
