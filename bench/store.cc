@@ -57,8 +57,10 @@ SpoolRequest make_letter(Run& run) {
   message.content.prepend = std::string(250, 'P');
   message.content.header = run.header;
   message.content.body_octets = run.body.size();
-  message.content.body_chunks = 1;
-  request.chunks = {run.body};
+  for (std::size_t at = 0; at < run.body.size(); at += 65536) {
+    request.chunks.push_back(run.body.substr(at, 65536));
+  }
+  message.content.body_chunks = static_cast<std::uint32_t>(request.chunks.size());
   Entry entry;
   entry.id = {message.id, 0};
   entry.recipients.resize(1);
@@ -84,7 +86,10 @@ Task<void> settle(Run& run, Committer& committer, Lease lease) {
 Task<void> produce(Run& run, Committer& committer) {
   while (!run.stop) {
     auto result = co_await committer.spool(run.shard, make_letter(run));
-    CHECK(result.has_value());
+    if (!result) {
+      fmt::print(stderr, "spool: {}\n", result.error().message);
+      std::abort();
+    }
     ++run.messages;
     ++run.settling;
     spawn(settle(run, committer, result->leases[0]));
