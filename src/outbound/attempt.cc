@@ -55,7 +55,7 @@ class ContentSource {
 
 struct Transfer {
   Loop& loop;
-  Connection& connection;
+  OutgoingConnection& connection;
   const ReadyEntry& ready;
   const AttemptPlan& plan;
   ContentSource source;
@@ -174,7 +174,7 @@ Task<bool> transact(Transfer& transfer, const std::vector<std::uint32_t>& group)
 
 }  // namespace
 
-Task<AttemptResult> attempt_entry(Loop& loop, Queue& queue, Connection& connection, const ReadyEntry& ready,
+Task<AttemptResult> attempt_entry(Loop& loop, Queue& queue, OutgoingConnection& connection, const ReadyEntry& ready,
                                   AttemptPlan plan) {
   Transfer transfer{.loop = loop, .connection = connection, .ready = ready, .plan = plan,
                     .source = ContentSource(loop, queue, ready), .result = {}, .began = loop.clock().moment(), .again = {}};

@@ -22,7 +22,7 @@ struct AttemptPlan {
   bool reused = false;    // the connection carried a message before
 };
 
-Task<AttemptResult> attempt_entry(Loop& loop, Queue& queue, Connection& connection, const ReadyEntry& ready,
+Task<AttemptResult> attempt_entry(Loop& loop, Queue& queue, OutgoingConnection& connection, const ReadyEntry& ready,
                                   AttemptPlan plan);
 
 }  // namespace goniec

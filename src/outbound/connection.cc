@@ -27,16 +27,16 @@ Result<Secret> read_password(const std::string& path) {
 
 }  // namespace
 
-Connection::Connection(World& world, std::shared_ptr<const DispatcherOptions> options, const Route& route, HostAddress host,
+OutgoingConnection::OutgoingConnection(World& world, std::shared_ptr<const DispatcherOptions> options, const Route& route, HostAddress host,
                        std::shared_ptr<const TlsContext> tls)
     : world_(world), options_(std::move(options)), route_(route), host_(std::move(host)), tls_context_(std::move(tls)) {}
 
-std::string Connection::site() const {
+std::string OutgoingConnection::site() const {
   if (is_unix(route_)) return route_.host;
   return fmt::format("{}[{}]:{}", host_.host, host_.endpoint.address.text(), host_.endpoint.port);
 }
 
-Duration Connection::timeout_of(smtp::Phase phase) const {
+Duration OutgoingConnection::timeout_of(smtp::Phase phase) const {
   switch (phase) {
     case smtp::Phase::greeting: return options_->greeting;
     case smtp::Phase::data: return options_->data;
@@ -53,7 +53,7 @@ Duration Connection::timeout_of(smtp::Phase phase) const {
   return options_->command;
 }
 
-smtp::ClientOptions Connection::client_options(ClearText clear) const {
+smtp::ClientOptions OutgoingConnection::client_options(ClearText clear) const {
   smtp::ClientOptions client;
   client.hostname = options_->hostname;
   client.lmtp = route_.transport == Transport::lmtp || is_unix(route_);
@@ -75,7 +75,7 @@ smtp::ClientOptions Connection::client_options(ClearText clear) const {
   return client;
 }
 
-Task<Result<void>> Connection::start_tls() {
+Task<Result<void>> OutgoingConnection::start_tls() {
   TlsOptions tls;
   tls.server_name = host_.host;
   const bool must_verify = !route_.user.empty() && !host_.endpoint.address.is_private();
@@ -89,7 +89,7 @@ Task<Result<void>> Connection::start_tls() {
   co_return Result<void>{};
 }
 
-Task<std::optional<Refused>> Connection::open(ClearText clear) {
+Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
   const Moment began = world_.loop.clock().moment();
   smtp::ClientOptions client = client_options(clear);
   if (!route_.user.empty()) {
@@ -119,7 +119,7 @@ Task<std::optional<Refused>> Connection::open(ClearText clear) {
   co_return Refused{Reply(0, {4, 4, 2}, site() + " ended the session before it began"), "greeting", false};
 }
 
-Task<smtp::client::Step> Connection::run() {
+Task<smtp::client::Step> OutgoingConnection::run() {
   namespace client = smtp::client;
   for (;;) {
     client::Step step = session_->next();
@@ -153,7 +153,7 @@ Task<smtp::client::Step> Connection::run() {
   }
 }
 
-Task<void> Connection::quit() {
+Task<void> OutgoingConnection::quit() {
   if (!session_ || !stream_) co_return;
   session_->quit();
   (void)co_await run();

@@ -28,9 +28,9 @@ struct Refused {
 
 enum class ClearText { as_route_says, this_once };
 
-class Connection {
+class OutgoingConnection {
  public:
-  Connection(World& world, std::shared_ptr<const DispatcherOptions> options, const Route& route, HostAddress host,
+  OutgoingConnection(World& world, std::shared_ptr<const DispatcherOptions> options, const Route& route, HostAddress host,
              std::shared_ptr<const TlsContext> tls);
   Task<std::optional<Refused>> open(ClearText clear);  // nothing: Ready
   Task<smtp::client::Step> run();                      // Ready, NeedBody, Done, Failed or Close

@@ -85,9 +85,9 @@ struct Dispatcher::State {
   void open_more(const std::string& site);
   bool may_open(const Line& line) const;
   Task<void> run_connection(Line& line);
-  Task<void> carry_over(Line& line, Connection& connection, Waiting first);
+  Task<void> carry_over(Line& line, OutgoingConnection& connection, Waiting first);
   Task<std::optional<Waiting>> next_for(Line& line);
-  Task<std::unique_ptr<Connection>> connect(const Waiting& waiting, Outcome& failure);
+  Task<std::unique_ptr<OutgoingConnection>> connect(const Waiting& waiting, Outcome& failure);
   void fail_line(Line& line, Waiting first, const Outcome& failure);
   void forget_if_empty(const std::string& site);
   void done() {
@@ -185,13 +185,13 @@ void Dispatcher::State::forget_if_empty(const std::string& site) {
 }
 
 // ---------------------------------------------------------------- one connection
-Task<std::unique_ptr<Connection>> Dispatcher::State::connect(const Waiting& waiting, Outcome& failure) {
+Task<std::unique_ptr<OutgoingConnection>> Dispatcher::State::connect(const Waiting& waiting, Outcome& failure) {
   auto current = options;
   bool all_refuse_mail = !waiting.hosts.hosts.empty();  // RFC 7504: 521 or 556 from every host
   for (const HostAddress& host : waiting.hosts.hosts) {
     if (waiting.only_ipv4 && host.endpoint.address.v6) continue;
     for (ClearText clear : {ClearText::as_route_says, ClearText::this_once}) {
-      auto connection = std::make_unique<Connection>(world, current, waiting.route, host, tls);
+      auto connection = std::make_unique<OutgoingConnection>(world, current, waiting.route, host, tls);
       auto refused = co_await connection->open(clear);
       if (!refused) co_return connection;
       failure.reply = refused->reply;
@@ -270,7 +270,7 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
   done();
 }
 
-Task<void> Dispatcher::State::carry_over(Line& line, Connection& connection, Waiting first) {
+Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connection, Waiting first) {
   std::optional<Waiting> current(std::move(first));
   std::size_t carried = 0;
   bool usable = true;
