@@ -1,18 +1,20 @@
 // The server side of SMTP and LMTP without I/O (RFC 5321, 2033, 1870, 2920, 2034, 3030, 3207, 3461,
 // 4954, 6152, 6531, 9422). Bytes in, one Step out; every Step must be handled before the next is asked.
 //
-//   receive(bytes)         what the wire brought; all of it is consumed or buffered (at most the input
-//                          limit: the pump reads only after NeedInput)
-//   next() -> Step         exactly one of
-//     Send{bytes}          write it (replies are gathered: several answers in one Send)
-//     NeedInput            read more; `deadline` says how long a silent client may take
-//     Ask{question,token}  answer*(token, …) before any further input is looked at. A late answer (after
-//                          RSET by timeout, close) is dropped by its token
-//     Body{chunk}          octets of the message, unstuffed, CRLF line ends; valid until the next call;
-//                          the consumer is back-pressure: nothing is parsed before next() is called again
-//     DiscardBody          the message being received will not end in AskMessage: forget its octets
-//     StartTls             start the handshake with no plaintext kept, then tls_started() or tls_failed()
-//     Close                write nothing more; close the stream (everything to send was in Send before)
+//   receive(bytes)    what the wire brought; all of it is consumed or buffered (at most the input
+//                     limit: the pump reads only after NeedInput, and once while AskGreeting is open,
+//                     so that talk before the greeting is seen)
+//   next() -> Step    exactly one of
+//     Send{bytes}     write it (replies are gathered: several answers in one Send)
+//     NeedInput       read more; `wait` says which deadline applies to a silent client
+//     Ask{question}   answer*(token, …) before any further input is looked at. A late answer (after
+//                     a close) is dropped by its token
+//     Body{chunk}     octets of the message, unstuffed, CRLF line ends; valid until the next call;
+//                     the consumer is back-pressure: nothing is parsed before next() is called again
+//     DiscardBody     the message being received will not end in AskMessage: forget its octets; never
+//                     after AskMessage
+//     StartTls        start the handshake, no plaintext is kept; then tls_started() or tls_failed()
+//     Close           write nothing more; close the stream (everything to send was in Send before)
 //
 // The session promises: grammar and order of commands, limits with their replies, line-end rules, exact
 // octet counts of BDAT, forgetting at STARTTLS. It decides no policy: who may relay, which recipient
@@ -86,7 +88,7 @@ struct AskSender {
 struct AskRecipient {
   Recipient recipient;
   bool postmaster = false;
-};                  // <postmaster> without domain
+};  // <postmaster> without domain
 struct AskData {};  // DATA or first BDAT: room for a message? 354 or refusal
 struct AskMessage {
   std::uint64_t octets = 0;
