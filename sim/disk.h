@@ -1,13 +1,14 @@
 // A false disk that remembers what was synced and what only looks written.
 //
-//   written, not synced   readable until a crash; then gone, or (tear) kept in part, 512 octets at a time
+//   written, not synced   readable until a crash; then gone, or (tear) kept in part, in units of
+//                         512 octets
 //   synced                survives a crash, when the name survives
-//   a name                survives after sync_directory of its directory; until then the old state does
-//   a failed sync         the writes it should have saved are never saved by a later sync
+//   a name                survives after sync_directory of its directory; until then the old one does
+//   a failed sync         what it should have saved is never saved by a later sync
 //
-// Faults are set by call: the Nth write fails with ENOSPC, the power goes at the Nth call. After a crash every
-// open file and every call fails until restart(). Directories are durable at once. Thread-safe, because
-// a commit thread calls it.
+// Faults are set by call: the Nth write fails with ENOSPC, the power goes at the Nth call. After a
+// crash every open file and every call fails until restart(). Directories are durable at once.
+// Thread-safe, because a commit thread calls it.
 #pragma once
 #include <map>
 #include <mutex>

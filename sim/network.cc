@@ -1,4 +1,5 @@
-// A stream is one of two Ends. Bytes written at one end are put into the other's `arrived` by a timer.
+// A stream is one of two Ends. Bytes written at one end are put into the other's `arrived` by a
+// timer.
 #include "sim/network.h"
 
 #include <algorithm>

@@ -1,9 +1,10 @@
-// A false network in memory: listeners by endpoint and unix path, streams with latency, partial reads,
-// a bounded window, resets, and hosts that refuse, are unreachable or never answer. All of it follows the
-// loop's virtual time and one seed.
+// A false network in memory: listeners by endpoint and unix path, streams with latency, partial
+// reads, a bounded window, resets, and hosts that refuse, are unreachable or never answer. All of
+// it follows the loop's virtual time and one seed.
 //
-// Streams keep the contract of run/world.h: deadlines, `closed` for what waits when a stream is closed or
-// destroyed, 0 at the peer's end, `closed` after a reset (unread bytes are lost, as TCP loses them).
+// Streams keep the contract of run/world.h: deadlines, `closed` for what waits when a stream is
+// closed or destroyed, 0 at the peer's end, `closed` after a reset (unread bytes are lost, as TCP
+// loses them).
 #pragma once
 #include <map>
 #include <set>

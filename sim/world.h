@@ -1,10 +1,10 @@
-// The false world: one simulated thread with virtual time, and false twins of the doors Clock, Random,
-// Offload, Resolver and HttpFetch (sim/disk.h and sim/network.h have the others). Everything that happens
-// follows from one seed: the same seed gives the same history.
+// The false world: one simulated thread with virtual time, and false twins of the doors Clock,
+// Random, Offload, Resolver and HttpFetch (sim/disk.h and sim/network.h have the others).
+// Everything that happens follows from one seed: the same seed gives the same history.
 //
-// It promises: posts run in order; time stands still while work runs and leaps to the next timer when
-// none is left, so that five days of retries take milliseconds. post() may come from another thread (a
-// commit thread under test); all else belongs to the thread that turns the loop.
+// It promises: posts run in order; time stands still while work runs and leaps to the next timer
+// when none is left, so that five days of retries take milliseconds. post() may come from another
+// thread (a commit thread under test); all else belongs to the thread that turns the loop.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -50,8 +50,8 @@ class SimLoop final : public Loop {
   bool step();            // one post, or a leap to the next timer; false: nothing is left
   void run_until_idle();  // REQUIRES that the world comes to rest: CHECKs at 100 million steps
   void run_for(Duration span);  // everything due in this span; time ends at its end
-  // Until `done()`. When nothing is left it waits for a post of another thread, at most `patience` of
-  // true time; false: it did not come.
+  // Until `done()`. When nothing is left it waits for a post of another thread, at most `patience`
+  // of true time; false: it did not come.
   bool run_until(const std::function<bool()>& done, std::chrono::milliseconds patience = {});
 
   template <class T>
@@ -99,7 +99,8 @@ class SimOffload final : public Offload {
   std::size_t waiting_ = 0;
 };
 
-// A table of names. A name that is nowhere in it does not exist; one that is, without the type, has no data.
+// A table of names. A name that is nowhere in it does not exist; one that is, without the type, has
+// no data.
 class SimResolver final : public Resolver {
  public:
   explicit SimResolver(SimLoop& loop) : loop_(loop) {}

@@ -1,5 +1,5 @@
-// The false world keeps its own promises: virtual time, one history a seed, streams and disks that fail
-// only in the ways the true ones do.
+// The false world keeps its own promises: virtual time, one history a seed, streams and disks that
+// fail only in the ways the true ones do.
 #include "sim/world.h"
 
 #include <gtest/gtest.h>

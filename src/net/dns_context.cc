@@ -1,5 +1,5 @@
-// libunbound 1.17: configured before anything is asked (later settings are refused), asynchronous on a
-// thread of its own, results fetched by ub_process when its pipe is readable.
+// libunbound 1.17: configured before anything is asked (later settings are refused), asynchronous
+// on a thread of its own, results fetched by ub_process when its pipe is readable.
 #include "net/dns_context.h"
 
 #include <sys/mman.h>

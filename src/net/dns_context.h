@@ -1,5 +1,6 @@
-// Internal to net/resolver: one libunbound context in the reactor of a Shard. Its worker thread does the
-// work; results come back on the loop. No cache, no queue, no deadline here: net/resolver has those.
+// Internal to net/resolver: one libunbound context in the reactor of a Shard. Its worker thread
+// does the work; results come back on the loop. No cache, no queue, no deadline here: net/resolver
+// has those.
 #pragma once
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <functional>

@@ -1,7 +1,7 @@
-// The HttpFetch door over Network: http://, https:// (with a client TlsContext), and unix:SOCKET:/path for
-// the two sockets of the house. One connection a request; no redirect is followed; the reply is bounded by
-// response_limit (bad_data). Names are asked of the Resolver; a unix socket needs neither.
-// not_running: nobody listens behind the unix socket.
+// The HttpFetch door over Network: http://, https:// (with a client TlsContext), and
+// unix:SOCKET:/path for the two sockets of the house. One connection a request; no redirect is
+// followed; the reply is bounded by response_limit (bad_data). Names are asked of the Resolver; a
+// unix socket needs neither. not_running: nobody listens behind the unix socket.
 #pragma once
 #include <functional>
 

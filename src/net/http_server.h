@@ -1,7 +1,8 @@
-// HTTP/1.1 over a Stream: Beast's parser, our own loop. One request at a time a connection, keep-alive.
-// Limits: header 16 KiB (431), body (413), a request must be complete by `request` after its first octet
-// (408), an idle connection is closed after `idle`. A handler gives a whole reply; the reply of a GET may
-// be cut short by HEAD. Refuses: HTTP/2, upgrades, trailers, chunked requests over the limit.
+// HTTP/1.1 over a Stream: Beast's parser, our own loop. One request at a time a connection,
+// keep-alive. Limits: header 16 KiB (431), body (413), a request must be complete by `request`
+// after its first octet (408), an idle connection is closed after `idle`. A handler gives a whole
+// reply; the reply of a GET may be cut short by HEAD. Refuses: HTTP/2, upgrades, trailers, chunked
+// requests over the limit.
 #pragma once
 #include <functional>
 #include <memory>

@@ -1,6 +1,6 @@
-// Queue, single flight, cache, deadlines and the probe. A Flight is one question on its way with all who
-// wait for it; a Waiter is one lookup with its own deadline. When the last waiter gives up, the flight is
-// cancelled.
+// Queue, single flight, cache, deadlines and the probe. A Flight is one question on its way with
+// all who wait for it; a Waiter is one lookup with its own deadline. When the last waiter gives up,
+// the flight is cancelled.
 #include "net/resolver.h"
 
 #include <algorithm>
@@ -170,7 +170,8 @@ Task<DnsAnswer> ask_once(Shard& shard, std::shared_ptr<DnsContext> context, std:
 }  // namespace
 
 Task<> UnboundResolver::State::probe(std::shared_ptr<State> state) {
-  // A new context: libunbound remembers a failed anchor. SOA of each anchor's zone, signed or denied.
+  // A new context: libunbound remembers a failed anchor. SOA of each anchor's zone, signed or
+  // denied.
   const ResolverOptions& options = state->options;
   auto fresh = DnsContext::open(state->shard, options, DnsContext::Validation::on);
   DnsAnswer answer;

@@ -1,13 +1,13 @@
 // The true Resolver door, on libunbound: a validating stub that forwards to the configured servers.
 //
-// It promises: every lookup ends by its deadline; at most `in_flight` questions are under way (more wait
-// their turn); the same question is under way once; answers are kept for their TTL in a bounded cache.
-// A failure to learn is `temporary`, never "no".
+// It promises: every lookup ends by its deadline; at most `in_flight` questions are under way (more
+// wait their turn); the same question is under way once; answers are kept for their TTL in a
+// bounded cache. A failure to learn is `temporary`, never "no".
 //
 // dnssec = automatic: before the first lookup the trust anchors are probed. Where signatures come
-// through, answers are validated (bogus is bogus). Where the server strips them, answers still come,
-// none of them authenticated, so that DANE is not available; the probe is repeated every ten minutes,
-// and when an answer is bogus. Whoever wants no such way down says required.
+// through, answers are validated (bogus is bogus). Where the server strips them, answers still
+// come, none of them authenticated, so that DANE is not available; the probe is repeated every ten
+// minutes, and when an answer is bogus. Whoever wants no such way down says required.
 #pragma once
 #include <memory>
 #include <string>

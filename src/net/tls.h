@@ -3,8 +3,8 @@
 // It promises: TLS 1.2 at least; no compression, no renegotiation; SNI picks the certificate; ALPN
 // that names only foreign protocols ends the handshake with no_application_protocol (RFC 7301 §3.2,
 // against ALPACA), no ALPN is fine; resumption in both roles; buffers exist only while bytes are in
-// flight. A TCP end without close_notify is an error (truncation, RFC 8446 §6.1), never a clean end.
-// Contexts are immutable and shared: a reload makes new ones, sessions keep theirs.
+// flight. A TCP end without close_notify is an error (truncation, RFC 8446 §6.1), never a clean
+// end. Contexts are immutable and shared: a reload makes new ones, sessions keep theirs.
 //
 // It does not judge: a client that verifies by DANE or MTA-STS takes peer_chain() to trust/.
 #pragma once
@@ -43,7 +43,8 @@ struct TlsClientTrust {
 
 class TlsContext {
  public:
-  // REQUIRES at least one certificate. The first serves callers who name nobody or somebody unknown.
+  // REQUIRES at least one certificate. The first serves callers who name nobody or somebody
+  // unknown.
   static Result<std::shared_ptr<const TlsContext>> server(
       const std::vector<TlsCertificate>& certificates);
   static Result<std::shared_ptr<const TlsContext>> client(const TlsClientTrust& trust = {});

@@ -24,8 +24,9 @@ SslContextPtr new_context(const SSL_METHOD* method) {
   return context;
 }
 
-// RFC 7301 §3.2: a list without our protocol is fatal, so that bytes of one protocol cannot be played
-// to the server of another under the same certificate. OpenSSL calls this only when a list came.
+// RFC 7301 §3.2: a list without our protocol is fatal, so that bytes of one protocol cannot be
+// played to the server of another under the same certificate. OpenSSL calls this only when a list
+// came.
 int select_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* length,
                     const unsigned char* offered, unsigned int octets, void*) {
   const std::string& ours = peer_of(ssl)->protocol;

@@ -1,5 +1,6 @@
-// Internal to net/tls: what a TlsContext holds. A server has one SSL_CTX a certificate, all with the
-// tickets of the first; a client has one SSL_CTX and keeps at most `session_limit` sessions to resume.
+// Internal to net/tls: what a TlsContext holds. A server has one SSL_CTX a certificate, all with
+// the tickets of the first; a client has one SSL_CTX and keeps at most `session_limit` sessions to
+// resume.
 #pragma once
 #include <map>
 #include <mutex>

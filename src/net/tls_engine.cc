@@ -1,5 +1,7 @@
-// One SSL object between two strings: a BIO of our own reads from `in` and appends to `out`, and both
-// give their memory back as soon as they are empty.
+// One SSL object between two strings: a BIO of our own reads from `in` and appends to `out`, and
+// both give their memory back as soon as they are empty.
+// Every SSL call is preceded by an empty error queue and, when it gives nothing, followed by settle(),
+// which is the one place that reads SSL_get_error and moves the state.
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -187,8 +189,8 @@ TlsEngine::TlsEngine(std::shared_ptr<const TlsContext> context, TlsOptions optio
 }
 
 TlsEngine::~TlsEngine() {
-  // OpenSSL forbids resuming a session whose connection was not shut down; RFC 5246 §7.2.1 no longer
-  // asks for that. One that failed stays forbidden.
+  // OpenSSL forbids resuming a session whose connection was not shut down; RFC 5246 §7.2.1 no
+  // longer asks for that. One that failed stays forbidden.
   if (body_->state == State::open || body_->state == State::closed) {
     SSL_set_shutdown(body_->ssl.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   }
@@ -305,7 +307,8 @@ std::string TlsEngine::negotiated_protocol() const {
 
 std::vector<std::string> TlsEngine::peer_chain() const {
   std::vector<std::string> chain;
-  // Of a client this is the whole chain as sent; of a server it lacks the peer's own (not asked for).
+  // Of a client this is the whole chain as sent; of a server it lacks the peer's own (not asked
+  // for).
   STACK_OF(X509)* sent = SSL_get_peer_cert_chain(body_->ssl.get());
   for (int i = 0; i < sk_X509_num(sent); ++i) chain.push_back(der_of(sk_X509_value(sent, i)));
   return chain;

@@ -1,6 +1,6 @@
-// A Stream over a Stream. Its operations run on a shared Session, so that the stream may be closed or
-// destroyed while one waits. One writer at a time feeds the plain stream; whoever makes ciphertext
-// while it writes (a reader's alert, a key update) lets it carry that too.
+// A Stream over a Stream. Its operations run on a shared Session, so that the stream may be closed
+// or destroyed while one waits. One writer at a time feeds the plain stream; whoever makes
+// ciphertext while it writes (a reader's alert, a key update) lets it carry that too.
 #include "net/tls.h"
 
 namespace goniec {

@@ -1,5 +1,5 @@
-// TLS: two engines in memory, and streams over loopback. What a broken or hostile peer does is done by
-// hand on the ciphertext.
+// TLS: two engines in memory, and streams over loopback. What a broken or hostile peer does is done
+// by hand on the ciphertext.
 #include "net/tls.h"
 
 #include <gtest/gtest.h>

@@ -1,9 +1,9 @@
-// Task<T>: our own lazy coroutine. It starts when awaited (or spawned on a Loop), resumes its awaiter
-// by symmetric transfer, and is destroyed with its handle. One thread: a task never moves between
-// loops; what another thread finishes comes back by Loop::post.
+// Task<T>: our own lazy coroutine. It starts when awaited (or spawned on a Loop), resumes its
+// awaiter by symmetric transfer, and is destroyed with its handle. One thread: a task never moves
+// between loops; what another thread finishes comes back by Loop::post.
 //
-// Rules (docs/STYLE.md): parameters by value or of proven lifetime; no lambda coroutine with captures;
-// no exception leaves a task (an escaping exception is a bug and ends the process).
+// Rules (docs/STYLE.md): parameters by value or of proven lifetime; no lambda coroutine with
+// captures; no exception leaves a task (an escaping exception is a bug and ends the process).
 // Frames come from a free list of the thread: one task costs two pointer moves, not a malloc.
 #pragma once
 #include <coroutine>
@@ -27,7 +27,9 @@ namespace detail {
 struct PromiseBase {
   std::coroutine_handle<> awaiter = std::noop_coroutine();
   static void* operator new(std::size_t octets) { return allocate_frame(octets); }
-  static void operator delete(void* frame, std::size_t octets) noexcept { free_frame(frame, octets); }
+  static void operator delete(void* frame, std::size_t octets) noexcept {
+    free_frame(frame, octets);
+  }
   std::suspend_always initial_suspend() noexcept { return {}; }
   struct ResumeAwaiter {
     bool await_ready() noexcept { return false; }
@@ -103,7 +105,9 @@ inline Task<void> Promise<void>::get_return_object() {
 struct Root {
   struct promise_type {
     static void* operator new(std::size_t octets) { return allocate_frame(octets); }
-    static void operator delete(void* frame, std::size_t octets) noexcept { free_frame(frame, octets); }
+    static void operator delete(void* frame, std::size_t octets) noexcept {
+      free_frame(frame, octets);
+    }
     Root get_return_object() noexcept { return {}; }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }
@@ -111,12 +115,16 @@ struct Root {
     [[noreturn]] void unhandled_exception() noexcept { std::terminate(); }
   };
 };
-inline Root run_root(Task<void> task) { co_await std::move(task); }
+inline Root run_root(Task<void> task) {
+  co_await std::move(task);
+}
 }  // namespace detail
 
-// Starts a task now, on this thread; it runs to its first real wait, and destroys itself at its end.
-// Whoever spawns keeps alive what the task refers to.
-inline void spawn(Task<void> task) { detail::run_root(std::move(task)); }
+// Starts a task now, on this thread; it runs to its first real wait, and destroys itself at its
+// end. Whoever spawns keeps alive what the task refers to.
+inline void spawn(Task<void> task) {
+  detail::run_root(std::move(task));
+}
 
 // One value, set once, awaited once (either order), both on the same thread. The waiter is resumed
 // inside complete(). Not movable: operations hold its address.
@@ -142,8 +150,8 @@ class Completion {
   std::coroutine_handle<> waiter_;
 };
 
-// Tasks that wait until someone signals; all waiters are resumed (a condition variable of one loop).
-// A waiter checks its condition again: while (!ready) co_await signal.wait();
+// Tasks that wait until someone signals; all waiters are resumed (a condition variable of one
+// loop). A waiter checks its condition again: while (!ready) co_await signal.wait();
 class Signal {
  public:
   Signal() = default;

@@ -1,7 +1,7 @@
-// The doors to the outside world. Everything that Goniec learns from or does to the world goes through
-// one of them: Clock, Random, Disk, Network, Resolver, HttpFetch, and the Loop that turns it all. The
-// true ones are in net/ and run/, their false twins in sim/ (one seed, one history). Keys and TLS use
-// real randomness and decide nothing.
+// The doors to the outside world. Everything that Goniec learns from or does to the world goes
+// through one of them: Clock, Random, Disk, Network, Resolver, HttpFetch, and the Loop that turns
+// it all. The true ones are in net/ and run/, their false twins in sim/ (one seed, one history).
+// Keys and TLS use real randomness and decide nothing.
 //
 // A Loop is one thread (or one simulated thread). Every object that waits belongs to one loop.
 #pragma once
@@ -28,8 +28,8 @@ using Work = std::move_only_function<void()>;
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Instant now() const = 0;     // wall time; may jump
-  virtual Moment moment() const = 0;   // never goes back
+  virtual Instant now() const = 0;    // wall time; may jump
+  virtual Moment moment() const = 0;  // never goes back
 };
 
 class Random {
@@ -45,9 +45,10 @@ class Loop {
   virtual ~Loop() = default;
   virtual Clock& clock() = 0;
   virtual Random& random() = 0;
-  virtual void post(Work work) = 0;               // any thread; runs on the loop, in order
-  virtual void at(Moment when, Work work) = 0;    // loop thread; not cancellable: check state when it runs
-  virtual bool is_current() const = 0;            // called on the loop's own thread
+  virtual void post(Work work) = 0;  // any thread; runs on the loop, in order
+  virtual void at(Moment when,
+                  Work work) = 0;       // loop thread; not cancellable: check state when it runs
+  virtual bool is_current() const = 0;  // called on the loop's own thread
   // co_await loop.sleep_until(m)
   struct Sleep {
     Loop& loop;
@@ -81,15 +82,17 @@ struct PeerCredentials {  // SO_PEERCRED of a unix socket
 };
 
 // A byte stream. At most one read and one write pending. After an error or close() every operation
-// fails with `closed`. The deadline is one watchdog a stream, moved without cost, that makes pending and
-// later operations fail with timed_out; a new deadline gives new time (for a last reply).
+// fails with `closed`. The deadline is one watchdog a stream, moved without cost, that makes
+// pending and later operations fail with timed_out; a new deadline gives new time (for a last
+// reply).
 class Stream {
  public:
   virtual ~Stream() = default;  // closes; REQUIRES no operation pending
-  // Waits until read() would not wait (bytes, the end, or an error): an idle session holds no buffer.
+  // Waits until read() would not wait (bytes, the end, or an error): an idle session holds no
+  // buffer.
   virtual Task<Result<void>> readable() { co_return Result<void>{}; }
   virtual Task<Result<std::size_t>> read(std::span<char> into) = 0;  // 0: the peer ended its side
-  virtual Task<Result<void>> write(std::string_view bytes) = 0;      // all of it; bytes live until done
+  virtual Task<Result<void>> write(std::string_view bytes) = 0;  // all of it; bytes live until done
   virtual void set_deadline(Moment deadline) = 0;
   virtual void shutdown_write() = 0;  // FIN (TLS: close_notify first, best effort)
   virtual void close() = 0;           // now; a pending operation fails with `closed`
@@ -117,7 +120,8 @@ class Network {
   virtual ~Network() = default;
   virtual Result<std::unique_ptr<Listener>> listen(ListenOptions options) = 0;
   virtual Result<std::unique_ptr<Listener>> listen_unix(std::string path, unsigned mode) = 0;
-  virtual Task<Result<std::unique_ptr<Stream>>> connect(Endpoint to, std::optional<IpAddress> from, Moment deadline) = 0;
+  virtual Task<Result<std::unique_ptr<Stream>>> connect(Endpoint to, std::optional<IpAddress> from,
+                                                        Moment deadline) = 0;
   virtual Task<Result<std::unique_ptr<Stream>>> connect_unix(std::string path, Moment deadline) = 0;
 };
 
@@ -145,7 +149,8 @@ struct HttpResponse {
 class HttpFetch {
  public:
   virtual ~HttpFetch() = default;
-  virtual Task<Result<HttpResponse>> fetch(HttpRequest request, Moment deadline) = 0;  // follows no redirect
+  virtual Task<Result<HttpResponse>> fetch(HttpRequest request,
+                                           Moment deadline) = 0;  // follows no redirect
 };
 
 // ---------------------------------------------------------------- disk
@@ -154,10 +159,12 @@ enum class OpenMode { read, read_write, create };  // create: opens, or makes wi
 class DiskFile {
  public:
   virtual ~DiskFile() = default;
-  virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) = 0;  // short at the end
-  virtual Result<void> write_at(std::uint64_t offset, std::string_view bytes) = 0;      // all or error
+  virtual Result<std::size_t> read_at(std::uint64_t offset,
+                                      std::span<char> into) = 0;  // short at the end
+  virtual Result<void> write_at(std::uint64_t offset, std::string_view bytes) = 0;  // all or error
   virtual Result<void> truncate(std::uint64_t octets) = 0;
-  virtual Result<void> sync() = 0;  // fdatasync; after an error the file's bytes are in doubt for good
+  virtual Result<void>
+  sync() = 0;  // fdatasync; after an error the file's bytes are in doubt for good
   virtual Result<std::uint64_t> size() = 0;
 };
 
@@ -201,7 +208,8 @@ Task<Result<std::invoke_result_t<F>>> Offload::run(Loop& loop, F work) {
     auto shared = std::make_shared<Value>(work());
     loop.post([&done, shared] { done.complete(std::move(*shared)); });
   };
-  if (!submit(std::move(job))) co_return fail(ErrorKind::try_later, "too much work waits for the offload pool");
+  if (!submit(std::move(job)))
+    co_return fail(ErrorKind::try_later, "too much work waits for the offload pool");
   co_return co_await done;
 }
 
