@@ -3,7 +3,7 @@
 //   written, not synced   readable until a crash; then gone, or (tear) kept in part, in units of
 //                         512 octets
 //   synced                survives a crash, when the name survives
-//   a name                survives after sync_directory of its directory; until then the old one does
+//   a name                survives after sync_directory of its directory; till then the old does
 //   a failed sync         what it should have saved is never saved by a later sync
 //
 // Faults are set by call: the Nth write fails with ENOSPC, the power goes at the Nth call. After a

@@ -1,6 +1,6 @@
 // Certificates as PEM: reading files, making a self-signed one, and what one says of itself.
-// Keys are ECDSA P-256; names go in as subjectAltName (RFC 5280 §4.2.1.6), after a check that they are
-// plain: OpenSSL reads them in a syntax of its own.
+// Keys are ECDSA P-256; names go in as subjectAltName (RFC 5280 §4.2.1.6), after a check that they
+// are plain: OpenSSL reads them in a syntax of its own.
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>

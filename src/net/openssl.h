@@ -1,6 +1,6 @@
 // Internal to net/tls: owning pointers and error texts of OpenSSL. No other header includes this.
-// An OpenSSL call that failed leaves its reasons in a queue of the thread: openssl_error() takes them,
-// so that the next failure does not show them.
+// An OpenSSL call that failed leaves its reasons in a queue of the thread: openssl_error() takes
+// them, so that the next failure does not show them.
 #pragma once
 #include <openssl/err.h>
 #include <openssl/rand.h>

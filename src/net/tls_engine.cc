@@ -1,7 +1,7 @@
 // One SSL object between two strings: a BIO of our own reads from `in` and appends to `out`, and
 // both give their memory back as soon as they are empty.
-// Every SSL call is preceded by an empty error queue and, when it gives nothing, followed by settle(),
-// which is the one place that reads SSL_get_error and moves the state.
+// Every SSL call is preceded by an empty error queue and, when it gives nothing, followed by
+// settle(), which is the one place that reads SSL_get_error and moves the state.
 #include <openssl/x509v3.h>
 
 #include <algorithm>

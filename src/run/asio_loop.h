@@ -1,6 +1,6 @@
 // Internal: shows a Shard's io_context to net/. No header that others include may include this.
-// net/ needs it to put descriptors (sockets, libunbound's pipe) into the reactor; all other rooms see a
-// Shard as a Loop.
+// net/ needs it to put descriptors (sockets, libunbound's pipe) into the reactor; all other rooms
+// see a Shard as a Loop.
 #pragma once
 #include <boost/asio/io_context.hpp>
 
