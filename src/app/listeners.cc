@@ -21,8 +21,10 @@ bool is_mail(ListenerKind kind) {
          kind == ListenerKind::lmtp;
 }
 
+bool is_mailbox(ListenerKind kind) { return kind == ListenerKind::pop3 || kind == ListenerKind::pop3s; }
+
 bool is_built(ListenerKind kind) {
-  return is_mail(kind) || kind == ListenerKind::admin;
+  return is_mail(kind) || is_mailbox(kind) || kind == ListenerKind::admin;
 }
 
 // The user to become, when started as root: nothing when there is none to become.
@@ -75,7 +77,7 @@ Result<void> Node::State::bind_listeners() {
     BoundListener listener;
     listener.option = option;
     listener.address = option.address;
-    const std::size_t count = is_mail(option.kind) ? shards.size() : 1;
+    const std::size_t count = option.kind == ListenerKind::admin ? 1 : shards.size();
     for (std::size_t i = 0; i < count; ++i) {
       ListenOptions listen;
       listen.endpoint = listener.address;
@@ -115,7 +117,10 @@ void Node::State::serve_listeners() {
       shard.run([&] {
         if (is_mail(listener.option.kind))
           shard.acceptor->add(std::move(listener.per_shard[i]), std::move(options));
-        else if (listener.option.kind == ListenerKind::admin)
+        else if (is_mailbox(listener.option.kind))
+          shard.pop3_acceptor->add(std::move(listener.per_shard[i]),
+                                   Pop3Listener{.kind = listener.option.kind, .proxy_from = options.proxy_from});
+        else
           shard.web->add(std::move(listener.per_shard[i]), handler(ApiDoor::observe));
       });
     }

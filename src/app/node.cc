@@ -60,9 +60,9 @@ Result<void> Node::State::load_tls() {
   TlsClientTrust trust;
   trust.roots = TlsTrust::system;
   auto client = TRY(TlsContext::client(trust));
-  auto options = std::make_shared<const InboundOptions>(inbound_options(settings(), std::move(server)));
   std::lock_guard lock(mutex);
-  inbound_now = std::move(options);
+  pop3_now = std::make_shared<const Pop3Options>(pop3_options(settings(), server));
+  inbound_now = std::make_shared<const InboundOptions>(inbound_options(settings(), std::move(server)));
   if (!client_tls) client_tls = std::move(client);
   return {};
 }
@@ -113,9 +113,25 @@ Result<void> Node::State::make_shard() {
       .verify_recipient = {},
   });
   parts.acceptor = std::make_unique<Acceptor>(*parts.inbound);
+  parts.pop3.emplace(Pop3Parts{
+      .world = *parts.world,
+      .mailboxes = *mailboxes,
+      .logins = *logins,
+      .metrics = metrics,
+      .log = log,
+      .options = [this] { return pop3_options_now(); },
+      .admit = [this](const IpAddress& address) { return admit_reader(address); },
+  });
+  parts.pop3_acceptor = std::make_unique<Pop3Acceptor>(*parts.pop3);
   parts.web = std::make_unique<HttpServer>(parts.loop, HttpServerOptions{});
   shards.push_back(std::move(shard));
   return {};
+}
+
+Pop3Admission Node::State::admit_reader(const IpAddress& address) {
+  Admission::Answer answer = admission->admit(address, store->health().sealed);
+  if (answer.refusal) return Pop3Admission{nullptr, answer.refusal->lines.at(0)};
+  return Pop3Admission{std::make_shared<Admission::Ticket>(std::move(answer.ticket)), {}};
 }
 
 Task<bool> Node::State::is_over_quota(Loop& loop, Address mailbox, std::uint64_t octets) {
@@ -142,6 +158,9 @@ Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Met
   TRY(state->drop_privileges());
   state->run_shards();
   state->api = state->make_api();
+  NodeShard& first = *state->shards.front();
+  state->event_log = std::make_unique<EventLog>(first.loop, *state->readers, log);
+  first.run([&] { state->event_log->start(); });
   Result<void> opened = state->open_sockets();
   if (opened) {
     state->serve_listeners();
@@ -163,9 +182,13 @@ void Node::State::drain() {
   struct End {
     static Task<void> run(State& state, NodeShard& shard, Moment until, std::shared_ptr<std::promise<void>> done) {
       co_await shard.acceptor->stop(until - std::chrono::seconds(1));
+      co_await shard.pop3_acceptor->stop(until - std::chrono::seconds(1));
       co_await shard.web->stop();
       co_await shard.dispatcher->stop(until);
-      if (&shard == state.shards.front().get()) co_await state.queue->stop(shard.loop);
+      if (&shard == state.shards.front().get()) {
+        co_await state.queue->stop(shard.loop);
+        co_await state.event_log->stop();
+      }
       done->set_value();
     }
   };
@@ -231,10 +254,10 @@ Result<void> Node::State::reload() {
   }
   TRY(directory->reload_alias_files(fresh.local.aliases));
   // From here nothing can fail: the old config is replaced as a whole.
-  auto options = std::make_shared<const InboundOptions>(inbound_options(fresh, std::move(server)));
   {
     std::lock_guard lock(mutex);
-    inbound_now = std::move(options);
+    pop3_now = std::make_shared<const Pop3Options>(pop3_options(fresh, server));
+    inbound_now = std::make_shared<const InboundOptions>(inbound_options(fresh, std::move(server)));
   }
   queue->set_options(queue_options(fresh));
   logins->set_limits(login_limits(fresh));
@@ -252,6 +275,11 @@ Result<void> Node::State::reload() {
   config = std::move(*loaded);
   say(LogLevel::info, "reload.done", "configuration reloaded");
   return {};
+}
+
+Config Node::config() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->settings();
 }
 
 Result<void> Node::reload() { return state_->reload(); }

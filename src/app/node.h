@@ -27,6 +27,7 @@ class Node {
   void stop();                      // any thread
   Result<void> reload();            // any thread but the shards'; keeps the old config on error
   std::string listeners_json() const;
+  Config config() const;            // as in force
 
   struct State;
 

@@ -11,6 +11,7 @@
 #include "api/call.h"
 #include "app/node.h"
 #include "app/options.h"
+#include "duties/maillog.h"
 #include "duties/notices.h"
 #include "inbound/acceptor.h"
 #include "net/http_client.h"
@@ -18,6 +19,7 @@
 #include "net/resolver.h"
 #include "net/tcp.h"
 #include "outbound/dispatcher.h"
+#include "reading/pop3_acceptor.h"
 #include "run/disk.h"
 #include "run/offload.h"
 #include "run/shard.h"
@@ -38,6 +40,8 @@ struct NodeShard {
   std::unique_ptr<Dispatcher> dispatcher;
   std::optional<InboundParts> inbound;
   std::unique_ptr<Acceptor> acceptor;
+  std::optional<Pop3Parts> pop3;
+  std::unique_ptr<Pop3Acceptor> pop3_acceptor;
   std::unique_ptr<HttpServer> web;
   std::thread thread;
 
@@ -89,9 +93,11 @@ struct Node::State {
   std::vector<std::unique_ptr<NodeShard>> shards;
   std::vector<BoundListener> bound;
   std::unique_ptr<ApiContext> api;
+  std::unique_ptr<EventLog> event_log;  // on the first shard
 
   mutable std::mutex mutex;  // what a reload replaces
   std::shared_ptr<const InboundOptions> inbound_now;
+  std::shared_ptr<const Pop3Options> pop3_now;
   std::shared_ptr<const TlsContext> client_tls;
   std::promise<void> stop_asked;
   bool stop_was_asked = false;
@@ -104,6 +110,10 @@ struct Node::State {
     std::lock_guard lock(mutex);
     return inbound_now;
   }
+  std::shared_ptr<const Pop3Options> pop3_options_now() const {
+    std::lock_guard lock(mutex);
+    return pop3_now;
+  }
   void say(LogLevel level, std::string event, std::string text);
 
   // node.cc
@@ -111,6 +121,7 @@ struct Node::State {
   Result<void> make_parts();
   Result<void> make_shard();
   Result<void> load_tls();
+  Pop3Admission admit_reader(const IpAddress& address);
   Task<bool> is_over_quota(Loop& loop, Address mailbox, std::uint64_t octets);
   void run_shards();
   Result<void> reload();

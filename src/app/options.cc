@@ -1,6 +1,8 @@
 // See options.h.
 #include "app/options.h"
 
+#include <unistd.h>
+
 namespace goniec {
 namespace {
 
@@ -79,6 +81,27 @@ InboundOptions inbound_options(const Config& config, std::shared_ptr<const TlsCo
   options.idle = config.limits.idle;
   options.session = config.limits.session;
   options.tls = std::move(tls);
+  return options;
+}
+
+Pop3Options pop3_options(const Config& config, std::shared_ptr<const TlsContext> tls) {
+  Pop3Options options;
+  options.hostname = config.hostname.ascii();
+  options.version = GONIEC_VERSION;
+  options.tls = std::move(tls);
+  return options;
+}
+
+MaillogOptions maillog_options(const Config& config) {
+  MaillogOptions options;
+  options.to = config.log.to;
+  switch (config.log.style) {
+    case LogStyle::postfix: options.style = MaillogStyle::postfix; break;
+    case LogStyle::json: options.style = MaillogStyle::json; break;
+    case LogStyle::both: options.style = MaillogStyle::both; break;
+  }
+  options.hostname = config.hostname.ascii();
+  options.pid = ::getpid();
   return options;
 }
 

@@ -3,11 +3,13 @@
 #include "accounts/directory.h"
 #include "accounts/login.h"
 #include "config/config.h"
+#include "duties/maillog.h"
 #include "inbound/admission.h"
 #include "inbound/session.h"
 #include "outbound/dispatcher.h"
 #include "outbound/hosts.h"
 #include "queue/queue.h"
+#include "reading/pop3.h"
 #include "store/store.h"
 
 namespace goniec {
@@ -17,9 +19,11 @@ DirectoryOptions directory_options(const Config& config);
 LoginLimits login_limits(const Config& config);
 AdmissionLimits admission_limits(const Config& config);
 InboundOptions inbound_options(const Config& config, std::shared_ptr<const TlsContext> tls);
+Pop3Options pop3_options(const Config& config, std::shared_ptr<const TlsContext> tls);
 IntakeOptions intake_options(const Config& config);
 RouteTable route_table(const Config& config);
 HostsOptions hosts_options(const Config& config);
 DispatcherOptions dispatcher_options(const Config& config);
+MaillogOptions maillog_options(const Config& config);
 
 }  // namespace goniec

@@ -9,7 +9,6 @@
 
 #include "app/node.h"
 #include "app/node_parts.h"
-#include "app/stderr_log.h"
 #include "base/text.h"
 
 namespace goniec {
@@ -28,12 +27,13 @@ void raise_descriptor_limit() {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-void wait_for_signals(Node& node, LogSink& log, const sigset_t& signals) {
+void wait_for_signals(Node& node, Maillog& log, const sigset_t& signals) {
   for (;;) {
     int number = 0;
     if (sigwait(&signals, &number) != 0) continue;
     if (number != SIGHUP) return;
     notify_service_manager("RELOADING=1");
+    if (auto reopened = log.reopen(maillog_options(node.config())); !reopened) report(reopened.error());
     if (auto reloaded = node.reload(); !reloaded) {
       LogRecord record;
       record.at = SystemClock().now();
@@ -66,8 +66,10 @@ int serve(const ServeOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
 
-  StderrLog log;
   Metrics metrics;
+  auto opened = Maillog::open(maillog_options(loaded->config), &metrics);
+  if (!opened) return report(opened.error());
+  Maillog& log = **opened;
   metrics.gauge("goniec_build_info", "Version", {{"version", GONIEC_VERSION}}).set(1);
   metrics.gauge("goniec_up", "1 while serving").set(1);
   auto node = Node::start(std::move(*loaded), log, metrics);

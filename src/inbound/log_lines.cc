@@ -39,7 +39,8 @@ LogRecord disconnect_line(const Caller& caller, const smtp::SessionCounts& count
   std::string text = "disconnect from " + shown(caller);
   for (const auto& verb : counts.verbs) {
     const bool all = verb.accepted == verb.total;
-    text += all ? fmt::format(" {}={}", verb.name, verb.total) : fmt::format(" {}={}/{}", verb.name, verb.accepted, verb.total);
+    const std::string name = to_lower(verb.name);
+    text += all ? fmt::format(" {}={}", name, verb.total) : fmt::format(" {}={}/{}", name, verb.accepted, verb.total);
   }
   text += fmt::format(" commands={}", counts.commands);
   return line(caller, at, LogLevel::info, "smtp.disconnect", std::move(text));
