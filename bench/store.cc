@@ -1,6 +1,6 @@
-// What a message costs in the store: spool, and settle of the same message, through the commit thread,
-// on the real disk. Closed loop: each producer spools, waits for the answer, hands the settle on, and
-// goes on (as a relay does). Prints a JSON array, one object a case:
+// What a message costs in the store: spool, and settle of the same message, through the commit
+// thread, on the real disk. Closed loop: each producer spools, waits for the answer, hands the
+// settle on, and goes on (as a relay does). Prints a JSON array, one object a case:
 //   messages_per_second, group (requests in a commit, mean), and CPU microseconds a message: of the
 //   commit thread (the store's share) and of the process (with the producers' loop).
 // Usage: store [directory] [seconds a case]. The directory decides which disk is measured.
@@ -121,12 +121,11 @@ Task<void> measure(Run& run, Committer& committer, Store& store, Case what, doub
   const double thread = co_await commit_thread_cpu(run, committer) - thread_before;
   const double process = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - process_before;
   const auto messages = static_cast<double>(run.messages);
-  fmt::print(
-      R"({{"octets":{},"producers":{},"messages_per_second":{:.0f},"group":{:.1f},)"
-      R"("commit_thread_microseconds":{:.1f},"process_microseconds":{:.1f}}})",
-      what.octets, what.producers, messages / wall,
-      messages * 2 / static_cast<double>(store.synced() - marks_before), thread * 1e6 / messages,
-      process * 1e6 / messages);
+  fmt::print(R"({{"octets":{},"producers":{},"messages_per_second":{:.0f},"group":{:.1f},)"
+             R"("commit_thread_microseconds":{:.1f},"process_microseconds":{:.1f}}})",
+             what.octets, what.producers, messages / wall,
+             messages * 2 / static_cast<double>(store.synced() - marks_before),
+             thread * 1e6 / messages, process * 1e6 / messages);
 }
 
 void run_case(const std::string& directory, Case what, double seconds) {
@@ -152,7 +151,8 @@ void run_case(const std::string& directory, Case what, double seconds) {
 int main(int count, char** arguments) {
   const std::string directory = count > 1 ? arguments[1] : ".";
   const double seconds = count > 2 ? std::atof(arguments[2]) : 2;
-  const goniec::Case cases[] = {{1024, 20}, {1024, 100}, {10240, 20}, {10240, 100}, {1024, 500}, {102400, 20}};
+  const goniec::Case cases[] = {{1024, 20},   {1024, 100}, {10240, 20},
+                                {10240, 100}, {1024, 500}, {102400, 20}};
   const char* separator = "[";
   for (const auto& what : cases) {
     fmt::print("{}", separator);

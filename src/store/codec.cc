@@ -1,5 +1,5 @@
-// See codec.h. One Writer and one Reader of bytes; each type's fields are listed once for each way, in
-// the same order.
+// See codec.h. One Writer and one Reader of bytes; each type's fields are listed once for each way,
+// in the same order.
 #include "store/codec.h"
 
 #include <bit>
@@ -256,7 +256,8 @@ Result<StoredMessage> decode_message(std::string_view bytes, MessageId id) {
   stored.inline_octets = row.small<std::uint32_t>();
   stored.row_crc = row.fixed32();
   if (!row.ok_at_end() || message.id != id) {
-    return fail(ErrorKind::damaged, fmt::format("the envelope of message {} is damaged", id.text()));
+    return fail(ErrorKind::damaged,
+                fmt::format("the envelope of message {} is damaged", id.text()));
   }
   return stored;
 }
@@ -270,6 +271,7 @@ void encode_entry(const StoredEntry& stored, std::string& out) {
   row.number(stored.octets);
   row.text(entry.domain.ascii());
   row.time(stored.keep_until);
+  row.flag(stored.chunked);
   row.number(entry.id.message.value);
   row.number(entry.id.number);
   row.flag(entry.local);
@@ -291,6 +293,7 @@ Result<StoredEntry> decode_entry(std::string_view bytes, EntryId id) {
   stored.octets = row.number();
   entry.domain = row.domain();
   stored.keep_until = row.time();
+  stored.chunked = row.flag();
   entry.id.message = MessageId{row.number()};
   entry.id.number = row.small<std::uint32_t>();
   entry.local = row.flag();
@@ -303,8 +306,8 @@ Result<StoredEntry> decode_entry(std::string_view bytes, EntryId id) {
     entry.recipients.push_back(read_recipient(row));
   }
   if (!row.ok_at_end() || entry.id != id) {
-    return fail(ErrorKind::damaged, fmt::format("entry {} of message {} is damaged", id.number,
-                                                id.message.text()));
+    return fail(ErrorKind::damaged,
+                fmt::format("entry {} of message {} is damaged", id.number, id.message.text()));
   }
   return stored;
 }

@@ -4,9 +4,9 @@
 //   fields      unsigned LEB128 numbers, length-prefixed strings, times as 8 octets little-endian
 //   last 4      CRC32C of all before them
 //
-// Promises: decode(encode(x)) == x; a flipped bit, a cut or a longer row is `damaged`, never a crash and
-// never a wrong value that looks right. Refuses rows of a newer version. Addresses are parsed again
-// when they are read: nothing enters the house unparsed, not even from its own disk.
+// Promises: decode(encode(x)) == x; a flipped bit, a cut or a longer row is `damaged`, never a
+// crash and never a wrong value that looks right. Refuses rows of a newer version. Addresses are
+// parsed again when they are read: nothing enters the house unparsed, not even from its own disk.
 // The header and the prepend are columns of their own (StoredMessage::row_crc covers them too).
 #pragma once
 #include <cstdint>
@@ -34,6 +34,7 @@ struct StoredEntry {
   Instant received_at{};
   std::uint64_t octets = 0;  // of the message's content
   Instant keep_until{};      // of the message
+  bool chunked = false;      // its body has rows in `chunks`
 };
 
 // What statistics need of an entry row, without making the whole Entry.

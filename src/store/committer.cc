@@ -1,5 +1,5 @@
-// See committer.h. Requests wait in one line each kind; the commit thread takes a bounded group, runs
-// the verbs, commits, and posts the answers, one post a loop.
+// See committer.h. Requests wait in one line each kind; the commit thread takes a bounded group,
+// runs the verbs, commits, and posts the answers, one post a loop.
 #include "store/committer.h"
 
 #include <fmt/format.h>
@@ -20,9 +20,12 @@ struct Discard {
 };
 
 // What a request weighs in memory while it waits.
-std::size_t weight(const ChunkWrite& chunk) { return chunk.octets.size(); }
+std::size_t weight(const ChunkWrite& chunk) {
+  return chunk.octets.size();
+}
 std::size_t weight(const SpoolRequest& request) {
-  std::size_t octets = 512 + request.message.content.prepend.size() + request.message.content.header.size();
+  std::size_t octets =
+      512 + request.message.content.prepend.size() + request.message.content.header.size();
   for (const auto& chunk : request.chunks) octets += chunk.size();
   for (const auto& event : request.events) octets += event.data.size();
   return octets + 256 * request.entries.size();
@@ -149,7 +152,8 @@ void fail_all(Line<Request, Answer>& line, const Error& error) {
 }  // namespace
 
 struct Committer::State {
-  State(Store& the_store, CommitterLimits the_limits, Metrics& metrics, LogSink& the_log, Loop* on_loop)
+  State(Store& the_store, CommitterLimits the_limits, Metrics& metrics, LogSink& the_log,
+        Loop* on_loop)
       : store(the_store),
         limits(the_limits),
         log(the_log),
@@ -161,7 +165,8 @@ struct Committer::State {
             {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5})),
         sizes(metrics.histogram("goniec_spool_group_items", "Requests in a group.",
                                 {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000})),
-        sealed(metrics.gauge("goniec_spool_sealed", "1 when a write or sync failed: restart needed.")) {}
+        sealed(metrics.gauge("goniec_spool_sealed",
+                             "1 when a write or sync failed: restart needed.")) {}
 
   Store& store;
   const CommitterLimits limits;
@@ -175,8 +180,9 @@ struct Committer::State {
 
   std::mutex mutex;
   std::condition_variable something;
-  Group waiting;                                             // under mutex
-  std::deque<std::move_only_function<void(Store&)>> quick;  // no sync: lease, next_due, give_back, run
+  Group waiting;  // under mutex
+  std::deque<std::move_only_function<void(Store&)>>
+      quick;  // no sync: lease, next_due, give_back, run
   std::size_t octets = 0;
   std::size_t octets_taken = 0;  // of the group at work
   std::optional<Moment> first_settle;
@@ -188,7 +194,7 @@ struct Committer::State {
 
   // ------------------------------------------------------------ asking
   template <class Request, class Answer>
-  Result<void> ask(Line<Request, Answer> Group::*line, Waiting<Request, Answer> request) {
+  Result<void> ask(Line<Request, Answer> Group::* line, Waiting<Request, Answer> request) {
     const auto octets_of_it = weight(request.request);
     {
       std::lock_guard lock(mutex);
@@ -397,7 +403,8 @@ struct Committer::State {
   }
 };
 
-Committer::Committer(Store& store, CommitterLimits limits, Metrics& metrics, LogSink& log, Loop* driver)
+Committer::Committer(Store& store, CommitterLimits limits, Metrics& metrics, LogSink& log,
+                     Loop* driver)
     : store_(store), state_(std::make_unique<State>(store, limits, metrics, log, driver)) {
   if (!driver) state_->thread = std::thread([state = state_.get()] { state->run_thread(); });
 }
@@ -415,7 +422,8 @@ Committer::~Committer() {
 
 Task<Result<void>> Committer::write_chunk(Loop& loop, ChunkWrite chunk) {
   Completion<Result<void>> done;
-  CO_TRY(state_->ask(&Group::chunks, Waiting<ChunkWrite, void>{std::move(chunk), &loop, &done, {}}));
+  CO_TRY(
+      state_->ask(&Group::chunks, Waiting<ChunkWrite, void>{std::move(chunk), &loop, &done, {}}));
   co_return co_await done;
 }
 
@@ -443,14 +451,16 @@ Task<Result<SettleResult>> Committer::settle(Loop& loop, SettleRequest request) 
 
 Task<Result<Entry>> Committer::change(Loop& loop, QueueChange change) {
   Completion<Result<Entry>> done;
-  CO_TRY(state_->ask(&Group::changes, Waiting<QueueChange, Entry>{std::move(change), &loop, &done, {}}));
+  CO_TRY(state_->ask(&Group::changes,
+                     Waiting<QueueChange, Entry>{std::move(change), &loop, &done, {}}));
   co_return co_await done;
 }
 
 Task<Result<std::vector<LeasedEntry>>> Committer::lease(Loop& loop, LeaseRequest request) {
   Completion<Result<std::vector<LeasedEntry>>> done;
   state_->ask_quick([&loop, &done, request = std::move(request)](Store& store) {
-    loop.post([&done, leased = store.lease(request)]() mutable { done.complete(std::move(leased)); });
+    loop.post(
+        [&done, leased = store.lease(request)]() mutable { done.complete(std::move(leased)); });
   });
   co_return co_await done;
 }
@@ -492,8 +502,8 @@ Task<Result<bool>> Committer::remove_object(Loop& loop, ObjectKey key) {
 Task<Result<std::size_t>> Committer::sweep(Loop& loop, Instant now, Instant events_before,
                                            std::size_t limit) {
   Completion<Result<std::size_t>> done;
-  CO_TRY(state_->ask(&Group::sweeps,
-                     Waiting<SweepWork, std::size_t>{{now, events_before, limit}, &loop, &done, {}}));
+  CO_TRY(state_->ask(&Group::sweeps, Waiting<SweepWork, std::size_t>{
+                                         {now, events_before, limit}, &loop, &done, {}}));
   co_return co_await done;
 }
 

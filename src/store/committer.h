@@ -1,19 +1,20 @@
 // The commit thread: groups all that waits into one transaction and one sync (HOUSE §5).
 //
 //   session ---spool---+
-//   attempt --settle---+-->  [ waiting group ] --verbs--> Store --commit()--> answers posted to each loop
+//   attempt --settle---+-->  [ waiting group ] --verbs--> Store --commit()--> answers
 //   ops -----change----+
 //
-// A spool is committed at once (the group is whatever came while the last sync ran). A settle alone waits
-// at most `settle_linger` for company; it rides with any spool that comes first. An answer is posted to
-// the caller's loop after the group's commit, never before: the CHECK in answer() is the promise
-// "250 only after the sync" and stays on in production.
-// A group that fails without sealing the store (one damaged row, a full disk met by a write) is done
-// again item by item, so that only the item to blame fails.
+// A spool is committed at once (the group is whatever came while the last sync ran). A settle alone
+// waits at most `settle_linger` for company; it rides with any spool that comes first. An answer is
+// posted to the caller's loop after the group's commit, never before: the CHECK in answer() is the
+// promise "250 only after the sync" and stays on in production.
+// A group that fails without sealing the store (one damaged row, a full disk met by a write) is
+// done again item by item, so that only the item to blame fails.
 //
-// A waiting Task is never destroyed before its answer came (nobody destroys a suspended task; shut-down
-// waits for all): so the request and the Completion live in the awaiting frame.
-// Bounded: above `waiting_octets` or `waiting_items` a request is refused with try_later (452 4.3.1).
+// A waiting Task is never destroyed before its answer came (nobody destroys a suspended task;
+// shut-down waits for all): so the request and the Completion live in the awaiting frame.
+// Bounded: above `waiting_octets` or `waiting_items` new mail is refused with try_later
+// (452 4.3.1); a settle always gets in.
 #pragma once
 #include <memory>
 
@@ -33,8 +34,9 @@ struct CommitterLimits {
 
 class Committer {
  public:
-  // `driver` null: its own thread. Else the groups are made on that loop (the deterministic simulation).
-  Committer(Store& store, CommitterLimits limits, Metrics& metrics, LogSink& log, Loop* driver = nullptr);
+  // `driver` null: its own thread. Else the groups are made on that loop (the simulation).
+  Committer(Store& store, CommitterLimits limits, Metrics& metrics, LogSink& log,
+            Loop* driver = nullptr);
   ~Committer();  // finishes what waits, then stops the thread
 
   // Each runs on the caller's loop and ends when its group is durable (lease, next_due: no sync).
@@ -49,7 +51,8 @@ class Committer {
   Task<Result<void>> remove_from_mailbox(Loop& loop, MailboxRemove request);
   Task<Result<void>> put_object(Loop& loop, ObjectPut request);
   Task<Result<bool>> remove_object(Loop& loop, ObjectKey key);
-  Task<Result<std::size_t>> sweep(Loop& loop, Instant now, Instant events_before, std::size_t limit);
+  Task<Result<std::size_t>> sweep(Loop& loop, Instant now, Instant events_before,
+                                  std::size_t limit);
   // Any function on the commit thread between groups (backup).
   Task<Result<void>> run(Loop& loop, std::move_only_function<Result<void>(Store&)> work);
 
@@ -72,7 +75,8 @@ class ReaderPool {
     using Value = std::invoke_result_t<F, Reader&>;
     Completion<Value> done;
     auto job = [&done, &loop, work = std::move(work)](Result<Reader*> reader) mutable {
-      auto value = std::make_shared<Value>(reader ? work(**reader) : Value(std::unexpected(reader.error())));
+      auto value =
+          std::make_shared<Value>(reader ? work(**reader) : Value(std::unexpected(reader.error())));
       loop.post([&done, value] { done.complete(std::move(*value)); });
     };
     if (auto queued = submit(std::move(job)); !queued) co_return std::unexpected(queued.error());

@@ -68,7 +68,8 @@ struct Bench {
   FaultDisk disk;
   Metrics metrics;
   HandLoop loop{clock};
-  std::unique_ptr<Store> store = std::move(*open_sqlite_store({"/false/store", {}, &log}, disk, clock));
+  std::unique_ptr<Store> store =
+      std::move(*open_sqlite_store({"/false/store", {}, &log}, disk, clock));
 };
 
 template <class Value>
@@ -97,7 +98,9 @@ TEST(Committer, ASettleAloneLingersAndRidesWithASpool) {
   spawn(keep(committer.spool(bench.loop, letter(2, bench.clock.now())), spooled[1]));
   bench.loop.run();
   std::optional<Result<SettleResult>> first, second;
-  spawn(keep(committer.settle(bench.loop, delivered((*spooled[0])->leases[0], 1, bench.clock.now())), first));
+  spawn(
+      keep(committer.settle(bench.loop, delivered((*spooled[0])->leases[0], 1, bench.clock.now())),
+           first));
   bench.loop.run();
   EXPECT_FALSE(first);
   bench.clock.advance(milliseconds(49));
@@ -106,7 +109,9 @@ TEST(Committer, ASettleAloneLingersAndRidesWithASpool) {
   bench.clock.advance(milliseconds(1));
   bench.loop.run();
   ASSERT_TRUE(first && *first);
-  spawn(keep(committer.settle(bench.loop, delivered((*spooled[1])->leases[0], 1, bench.clock.now())), second));
+  spawn(
+      keep(committer.settle(bench.loop, delivered((*spooled[1])->leases[0], 1, bench.clock.now())),
+           second));
   bench.loop.run();
   EXPECT_FALSE(second);
   std::optional<Result<SpoolResult>> company;
@@ -161,7 +166,8 @@ TEST(Committer, WhatWaitsIsBoundedButASettleAlwaysGetsIn) {
   ASSERT_TRUE(answers[2]);
   EXPECT_EQ(answers[2]->error().kind, ErrorKind::try_later);
   std::optional<Result<SettleResult>> settled;
-  spawn(keep(committer.settle(bench.loop, delivered({{MessageId{7}, 0}, 1}, 1, bench.clock.now())), settled));
+  spawn(keep(committer.settle(bench.loop, delivered({{MessageId{7}, 0}, 1}, 1, bench.clock.now())),
+             settled));
   EXPECT_FALSE(settled);
   bench.loop.run();
   EXPECT_EQ(settled->error().kind, ErrorKind::conflict);
@@ -183,7 +189,8 @@ TEST(Committer, LeasesAndObjectsAndReaders) {
   std::optional<Result<std::vector<LeasedEntry>>> leased;
   spawn(keep(committer.lease(bench.loop, {bench.clock.now(), 10, {}}), leased));
   std::optional<Result<std::optional<std::string>>> object;
-  spawn(keep(readers.read(bench.loop, [](Reader& reader) { return reader.object({"user", "a"}); }), object));
+  spawn(keep(readers.read(bench.loop, [](Reader& reader) { return reader.object({"user", "a"}); }),
+             object));
   std::optional<Result<bool>> removed;
   spawn(keep(committer.remove_object(bench.loop, {"user", "a"}), removed));
   bench.loop.run();
@@ -206,7 +213,8 @@ TEST(Committer, WithItsThreadManyProducersAreAllAnsweredAndGrouped) {
     }
     while (done < messages) {
       bench.loop.run();
-      done = static_cast<std::size_t>(std::ranges::count_if(answers, [](auto& answer) { return answer.has_value(); }));
+      done = static_cast<std::size_t>(
+          std::ranges::count_if(answers, [](auto& answer) { return answer.has_value(); }));
       std::this_thread::yield();
     }
     for (auto& answer : answers) EXPECT_TRUE(*answer);

@@ -1,5 +1,5 @@
-// The highest event sequence of a store, found by asking where events_after() becomes empty: a log that
-// follows events begins there. At most 128 questions of one row each.
+// The highest event sequence of a store, found by asking where events_after() becomes empty: a log
+// that follows events begins there. At most 128 questions of one row each.
 #pragma once
 #include "store/store.h"
 

@@ -49,7 +49,9 @@ std::size_t LeaseTable::size() const {
   return leases_.size();
 }
 
-void LeaseTable::keep_group() { undo_.clear(); }
+void LeaseTable::keep_group() {
+  undo_.clear();
+}
 
 void LeaseTable::undo_group() {
   std::lock_guard lock(mutex_);

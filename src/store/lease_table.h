@@ -1,5 +1,5 @@
-// Who has which entry: leases and their fences. In memory only, so that after a crash every entry is
-// due again. A lease keeps the entry itself: a settle needs not read it back.
+// Who has which entry: leases and their fences. In memory only, so that after a crash every entry
+// is due again. A lease keeps the entry itself: a settle needs not read it back.
 //
 // Fences ascend and are never used twice in a process; they start above the store's mark, so that a
 // lease of an earlier process is refused too. What a group changed is undone when the group fails.
@@ -26,15 +26,16 @@ class LeaseTable {
  public:
   explicit LeaseTable(std::uint64_t first_fence) : next_fence_(first_fence) {}
 
-  Lease add(StoredEntry entry);                    // REQUIRES not leased
-  const StoredEntry* find(const Lease& lease);     // null: the fence is stale; valid until the next change
-  void remove(const EntryId& id);                  // REQUIRES leased
+  Lease add(StoredEntry entry);  // REQUIRES not leased
+  const StoredEntry* find(
+      const Lease& lease);         // null: the fence is stale; valid until the next change
+  void remove(const EntryId& id);  // REQUIRES leased
   bool give_back(const Lease& lease, StoredEntry& given);  // false: stale
   bool is_leased(const EntryId& id) const;
   std::size_t size() const;
 
-  void keep_group();                               // the group is durable
-  void undo_group();                               // the group failed: as before it
+  void keep_group();  // the group is durable
+  void undo_group();  // the group failed: as before it
 
  private:
   struct Record {

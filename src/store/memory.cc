@@ -1,4 +1,5 @@
-// The memory engine: the same verbs over maps, for tests and for trying a configuration without a disk.
+// The memory engine: the same verbs over maps, for tests and for trying a configuration without a
+// disk.
 //
 // Promises what store.h says but two things: nothing survives the process, and a Reader of the same
 // process sees the open group at once (there is nothing that could be lost). commit() only counts.
@@ -59,7 +60,8 @@ class MemoryReader final : public Reader {
     std::vector<QueueItem> items;
     auto at = filter.after ? memory_->entries.upper_bound(*filter.after) : memory_->entries.begin();
     for (; at != memory_->entries.end() && items.size() < filter.limit; ++at) {
-      if (!filter.ids.empty() && std::ranges::find(filter.ids, at->first.message) == filter.ids.end()) {
+      if (!filter.ids.empty() &&
+          std::ranges::find(filter.ids, at->first.message) == filter.ids.end()) {
         continue;
       }
       const auto& stored = memory_->messages.at(at->first.message).stored;
@@ -74,8 +76,9 @@ class MemoryReader final : public Reader {
     std::lock_guard lock(memory_->mutex);
     StatsCounter counter;
     for (const auto& [id, stored] : memory_->entries) {
-      counter.add(id, {stored.entry.state, stored.entry.tries, stored.received_at, stored.octets,
-                       stored.entry.domain.ascii()},
+      counter.add(id,
+                  {stored.entry.state, stored.entry.tries, stored.received_at, stored.octets,
+                   stored.entry.domain.ascii()},
                   memory_->leases.is_leased(id));
     }
     return std::move(counter).take();
@@ -96,7 +99,8 @@ class MemoryReader final : public Reader {
     const auto found = memory_->messages.find(message);
     if (found == memory_->messages.end()) return std::unexpected(unknown_message(message));
     if (number >= found->second.chunks.size()) {
-      return fail(ErrorKind::not_found, fmt::format("message {} has no chunk {}", message.text(), number));
+      return fail(ErrorKind::not_found,
+                  fmt::format("message {} has no chunk {}", message.text(), number));
     }
     return found->second.chunks[number];
   }
@@ -177,7 +181,8 @@ class MemoryReader final : public Reader {
 
 class MemoryStore final : public Store {
  public:
-  MemoryStore(StoreLimits limits, Clock& clock) : memory_(std::make_shared<Memory>(limits, clock)) {}
+  MemoryStore(StoreLimits limits, Clock& clock)
+      : memory_(std::make_shared<Memory>(limits, clock)) {}
 
   std::vector<Result<void>> write_chunks(std::span<const ChunkWrite> batch) override {
     return each<void>(batch, [this](const ChunkWrite& chunk) { return write_one(chunk); });
@@ -189,16 +194,19 @@ class MemoryStore final : public Store {
     });
   }
   std::vector<Result<SpoolResult>> spool(std::span<const SpoolRequest> batch) override {
-    return each<SpoolResult>(batch, [this](const SpoolRequest& request) { return spool_one(request); });
+    return each<SpoolResult>(batch,
+                             [this](const SpoolRequest& request) { return spool_one(request); });
   }
   std::vector<Result<SettleResult>> settle(std::span<const SettleRequest> batch) override {
-    return each<SettleResult>(batch, [this](const SettleRequest& request) { return settle_one(request); });
+    return each<SettleResult>(batch,
+                              [this](const SettleRequest& request) { return settle_one(request); });
   }
   std::vector<Result<Entry>> change(std::span<const QueueChange> batch) override {
     return each<Entry>(batch, [this](const QueueChange& change) { return change_one(change); });
   }
   std::vector<Result<void>> remove_from_mailbox(std::span<const MailboxRemove> batch) override {
-    return each<void>(batch, [this](const MailboxRemove& request) { return remove_letters(request); });
+    return each<void>(batch,
+                      [this](const MailboxRemove& request) { return remove_letters(request); });
   }
   std::vector<Result<void>> put_objects(std::span<const ObjectPut> batch) override {
     return each<void>(batch, [this](const ObjectPut& put) -> Result<void> {
@@ -221,7 +229,8 @@ class MemoryStore final : public Store {
     if (!request.only.empty()) {
       for (const auto& id : request.only) {
         const auto found = memory_->entries.find(id);
-        if (found == memory_->entries.end() || found->second.entry.state != EntryState::due) continue;
+        if (found == memory_->entries.end() || found->second.entry.state != EntryState::due)
+          continue;
         if (found->second.entry.due > request.now || memory_->leases.is_leased(id)) continue;
         if (chosen.size() < request.limit) chosen.push_back(id);
       }
@@ -330,8 +339,8 @@ Result<void> MemoryStore::write_one(const ChunkWrite& chunk) {
   TRY(check_chunk(chunk, memory_->limits));
   if (memory_->messages.contains(chunk.message) ||
       !memory_->unspooled[chunk.message].emplace(chunk.number, chunk.octets).second) {
-    return fail(ErrorKind::conflict, fmt::format("message {} has chunk {} already",
-                                                 chunk.message.text(), chunk.number));
+    return fail(ErrorKind::conflict,
+                fmt::format("message {} has chunk {} already", chunk.message.text(), chunk.number));
   }
   return {};
 }
@@ -345,7 +354,9 @@ Result<SpoolResult> MemoryStore::spool_one(const SpoolRequest& request) {
     return fail(ErrorKind::conflict, fmt::format("message {} is in the store", id.text()));
   }
   Kept kept{stored_message(request, static_cast<std::uint32_t>(before)),
-            request.message.content.prepend, request.message.content.header, {}};
+            request.message.content.prepend,
+            request.message.content.header,
+            {}};
   if (before != 0) {
     for (auto& [number, octets] : written->second) kept.chunks.push_back(std::move(octets));
     memory_->unspooled.erase(written);
@@ -456,7 +467,8 @@ Result<Entry> MemoryStore::change_one(const QueueChange& change) {
   const StoredEntry before = found->second;
   erase_entry(change.entry);
   if (changed.effect == ChangeEffect::update) {
-    memory_->entries[change.entry] = {changed.entry, before.received_at, before.octets, before.keep_until};
+    memory_->entries[change.entry] = {changed.entry, before.received_at, before.octets,
+                                      before.keep_until};
     if (changed.entry.state == EntryState::due) {
       memory_->due.emplace(changed.entry.due, change.entry);
     }

@@ -11,9 +11,8 @@ namespace {
 
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
   if (part.empty()) return true;
-  return std::search(text.begin(), text.end(), part.begin(), part.end(), [](char a, char b) {
-           return to_lower(a) == to_lower(b);
-         }) != text.end();
+  return std::search(text.begin(), text.end(), part.begin(), part.end(),
+                     [](char a, char b) { return to_lower(a) == to_lower(b); }) != text.end();
 }
 
 bool is_queued(const EntryRecipient& recipient) {
@@ -66,7 +65,8 @@ Result<void> check_spool(const SpoolRequest& request, const StoreLimits& limits,
   }
   if (auto entries = check_entries(request); !entries) return entries;
   for (const auto& chunk : request.chunks) {
-    if (chunk.size() > limits.chunk_octets) return fail(ErrorKind::bad_data, "a chunk is too large");
+    if (chunk.size() > limits.chunk_octets)
+      return fail(ErrorKind::bad_data, "a chunk is too large");
   }
   const Content& content = request.message.content;
   if (content.body_chunks != chunks_before + request.chunks.size()) {
@@ -106,8 +106,9 @@ Result<void> check_outcomes(const Entry& entry, const std::vector<Outcome>& outc
 }
 
 Error stale_lease(const EntryId& id) {
-  return {ErrorKind::conflict, fmt::format("the lease of message {} entry {} is stale: nothing changed",
-                                           id.message.text(), id.number)};
+  return {ErrorKind::conflict,
+          fmt::format("the lease of message {} entry {} is stale: nothing changed",
+                      id.message.text(), id.number)};
 }
 
 Error unknown_entry(const EntryId& id) {

@@ -1,5 +1,6 @@
-// What the verbs mean, apart from where the rows lie: the rules that every engine shares. Pure; time is
-// an argument. An engine checks first and writes after, so that an item that fails leaves no trace.
+// What the verbs mean, apart from where the rows lie: the rules that every engine shares. Pure;
+// time is an argument. An engine checks first and writes after, so that an item that fails leaves
+// no trace.
 #pragma once
 #include <cstdint>
 #include <map>

@@ -1,19 +1,20 @@
-// What the house remembers: small interfaces by domain verbs. A verb takes a batch and gives one result
-// an item, in order. One Store is one engine in one folder; memory/ and sqlite/ are engines, and one
-// contract test (store_contract_test.cc) runs on each.
+// What the house remembers: small interfaces by domain verbs. A verb takes a batch and gives one
+// result an item, in order. One Store is one engine in one folder; memory/ and sqlite/ are engines,
+// and one contract test (store_contract_test.cc) runs on each.
 //
-// THE GROUP. All writing verbs between two commit() calls are one transaction. Nothing of it is durable,
-// and nothing may be told to anybody, before commit() returned its mark. An item that fails (unknown id,
-// stale fence, conflict) fails alone; a failed write or sync fails the whole group, and SEALS the store:
-// every later verb answers try_later "sealed", only a restart reopens (HOUSE §5, fsyncgate). A full disk
-// is refused before the reserve is touched (try_later "full") and does not seal.
+// THE GROUP. All writing verbs between two commit() calls are one transaction. Nothing of it is
+// durable, and nothing may be told to anybody, before commit() returned its mark. An item that
+// fails (unknown id, stale fence, conflict) fails alone; a failed write or sync fails the whole
+// group, and SEALS the store: every later verb answers try_later "sealed", only a restart reopens
+// (HOUSE §5, fsyncgate). A full disk is refused before the reserve is touched (try_later "full")
+// and does not seal.
 //
-// THREADS. Writing verbs and commit(): the commit thread only (store/committer.h). Reading verbs of a
-// Reader: one thread a Reader. A Reader sees committed groups only.
+// THREADS. Writing verbs and commit(): the commit thread only (store/committer.h). Reading verbs of
+// a Reader: one thread a Reader. A Reader sees committed groups only.
 //
 // LIVES. Content (header, prepend, body chunks) lives while it has a holder: an unsettled entry, a
-// mailbox message, retention until T. Rows of holders change in the same transaction as their cause.
-// Queue states of a message: docs/INTERNALS.md.
+// mailbox message, retention until T. Rows of holders change in the same transaction as their
+// cause. Queue states of a message: docs/INTERNALS.md.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -33,16 +34,17 @@
 namespace goniec {
 
 struct StoreLimits {
-  std::size_t chunk_octets = 64 * 1024;        // of a body
-  std::uint64_t reserve_octets = 64ull << 20;  // free space never touched by mail: 452 4.3.1 before it
+  std::size_t chunk_octets = 64 * 1024;  // of a body
+  // Free space never touched by mail: 452 4.3.1 before it.
+  std::uint64_t reserve_octets = 64ull << 20;
   std::uint64_t reserve_inodes = 1000;
-  std::size_t checkpoint_octets = 32u << 20;   // log of commits moved into the database from here on
+  std::size_t checkpoint_octets = 32u << 20;  // log of commits moved into the database from here on
 };
 
 // ---------------------------------------------------------------- queue
-// Body chunks of a message above 256 KiB ride in earlier groups: written under its id before spool().
-// A chunk whose message is never spooled goes by discard_chunks() (the session ended before its end),
-// or is swept at the next start.
+// Body chunks of a message above 256 KiB ride in earlier groups: written under its id before
+// spool(). A chunk whose message is never spooled goes by discard_chunks() (the session ended
+// before its end), or is swept at the next start.
 struct ChunkWrite {
   MessageId message;
   std::uint32_t number = 0;  // from 0
@@ -51,45 +53,48 @@ struct ChunkWrite {
 
 // A message appended to a mailbox: in the settle of its entry (local delivery), or alone (import).
 struct MailboxAppend {
-  Address mailbox;         // the account
+  Address mailbox;  // the account
   std::string folder = "INBOX";
-  std::string prepend;     // Return-Path, Delivered-To: before the content's own prepend
+  std::string prepend;  // Return-Path, Delivered-To: before the content's own prepend
   Instant at{};
 };
 
 struct SpoolRequest {
-  Message message;                  // id made by the caller; a second spool of an id that is in the store is a conflict
+  // Id made by the caller; a second spool of an id that is in the store is a conflict.
+  Message message;
   std::vector<std::string> chunks;  // numbers follow those written before by write_chunks
-  std::vector<Entry> entries;       // state due or held; at least one, unless only retention holds it
-  std::vector<Event> events;        // Received, Expanded…; sequence is given by the store
-  Instant keep_until{};             // retention of the content; zero: none
-  bool lease = true;                // lease every entry that is due by now for the caller (saves reading it back)
+  std::vector<Entry> entries;  // state due or held; at least one, unless only retention holds it
+  std::vector<Event> events;   // Received, Expanded…; sequence is given by the store
+  Instant keep_until{};        // retention of the content; zero: none
+  bool lease = true;  // lease every entry that is due by now for the caller (saves reading it back)
 };
 struct SpoolResult {
   std::vector<Lease> leases;  // one for each entry in order; fence 0 where not leased
 };
 
 struct SettleRequest {
-  Lease lease;                     // stale fence: conflict, nothing changes
-  std::vector<Outcome> outcomes;   // recipients not named stay as they are
+  Lease lease;                    // stale fence: conflict, nothing changes
+  std::vector<Outcome> outcomes;  // recipients not named stay as they are
   Instant now{};
-  Instant next_due{};              // when recipients stay queued
-  bool counts_as_try = true;       // false: never reached a host (site busy, shutdown): tries unchanged
-  std::vector<bool> delay_notified;  // recipients told about a delay (same order as the entry), or empty
+  Instant next_due{};         // when recipients stay queued
+  bool counts_as_try = true;  // false: never reached a host (site busy, shutdown): tries unchanged
+  // Recipients told about a delay (same order as the entry), or empty.
+  std::vector<bool> delay_notified;
   std::vector<MailboxAppend> appends;  // quota is checked before, by the caller
   std::vector<Event> events;
-  std::vector<SpoolRequest> notices;  // DSNs caused by this settle: same transaction, so never lost, never twice
+  // DSNs caused by this settle: same transaction, so never lost, never twice.
+  std::vector<SpoolRequest> notices;
 };
 struct SettleResult {
-  Entry entry;                     // as it is now
-  bool message_settled = false;    // the last entry of the message is settled
+  Entry entry;                   // as it is now
+  bool message_settled = false;  // the last entry of the message is settled
   std::vector<SpoolResult> notices;
   std::vector<std::uint64_t> append_uids;
 };
 
 enum class QueueAction : std::uint8_t { retry, hold, release, expire, remove };
 struct QueueChange {
-  EntryId entry;      // a leased entry: retry is a no-op, the others are conflict "being delivered"
+  EntryId entry;  // a leased entry: retry is a no-op, the others are conflict "being delivered"
   QueueAction action = QueueAction::retry;
   Instant now{};
   std::string reason;
@@ -100,8 +105,8 @@ struct QueueChange {
 
 struct LeaseRequest {
   Instant now{};
-  std::size_t limit = 100;                 // entries
-  std::vector<EntryId> only;               // these, when not empty (retry by hand)
+  std::size_t limit = 100;    // entries
+  std::vector<EntryId> only;  // these, when not empty (retry by hand)
 };
 struct LeasedEntry {
   Lease lease;
@@ -126,12 +131,16 @@ struct QueueItem {
   std::uint64_t octets = 0;  // of the whole content
 };
 struct QueueStats {
-  std::uint64_t due = 0, leased = 0, held = 0;   // entries
-  std::uint64_t deferred = 0;                    // due entries with tries > 0
+  std::uint64_t due = 0, leased = 0, held = 0;  // entries
+  std::uint64_t deferred = 0;                   // due entries with tries > 0
   std::uint64_t messages = 0, octets = 0;
   std::optional<Instant> oldest;
-  struct Site { Domain domain; std::uint64_t entries = 0; std::optional<Instant> oldest; };
-  std::vector<Site> top;                         // at most 20 domains
+  struct Site {
+    Domain domain;
+    std::uint64_t entries = 0;
+    std::optional<Instant> oldest;
+  };
+  std::vector<Site> top;  // at most 20 domains
 };
 
 // ---------------------------------------------------------------- mailboxes
@@ -141,7 +150,7 @@ struct MailboxMessage {
   std::string prepend;
   std::uint64_t octets = 0;  // prepend + content
   Instant at{};
-  std::uint32_t flags = 0;   // 1 seen, 2 answered, 4 flagged, 8 deleted, 16 draft
+  std::uint32_t flags = 0;  // 1 seen, 2 answered, 4 flagged, 8 deleted, 16 draft
 };
 struct MailboxRemove {
   Address mailbox;
@@ -153,8 +162,9 @@ struct MailboxUsage {
   std::uint64_t uid_validity = 0, uid_next = 1;
 };
 
-// ---------------------------------------------------------------- objects (domains, users, aliases, keys…)
-// Kept as (kind, key) -> JSON text, each setting in one place; accounts/ gives them meaning.
+// ---------------------------------------------------------------- objects
+// Domains, users, aliases, keys: kept as (kind, key) -> JSON text, each setting in one place;
+// accounts/ gives them meaning.
 struct ObjectKey {
   std::string kind;  // "domain", "user", "alias"
   std::string key;   // ascii domain, address text
@@ -169,7 +179,7 @@ struct ObjectPut {
 struct StoreHealth {
   bool sealed = false;
   std::string sealed_reason;
-  bool full = false;          // below the reserve
+  bool full = false;  // below the reserve
   DiskSpace space;
 };
 
@@ -182,14 +192,18 @@ class Reader {
   // Content and its body chunk `number`; damaged when the checksum or a chunk is missing.
   virtual Result<Content> content(MessageId message) = 0;
   virtual Result<std::string> chunk(MessageId message, std::uint32_t number) = 0;
-  virtual Result<std::vector<Event>> events_of(MessageId message) = 0;              // by sequence
+  virtual Result<std::vector<Event>> events_of(MessageId message) = 0;  // by sequence
   virtual Result<std::vector<Event>> events_after(std::uint64_t sequence, std::size_t limit) = 0;
-  virtual Result<std::vector<MessageId>> find_by_message_id(std::string_view message_id) = 0;  // newest first, at most 100
-  virtual Result<std::vector<MailboxMessage>> mailbox(const Address& mailbox, std::string_view folder) = 0;  // by uid
+  // Newest first, at most 100. A message is found by the first event of its spool.
+  virtual Result<std::vector<MessageId>> find_by_message_id(std::string_view message_id) = 0;
+  // By uid.
+  virtual Result<std::vector<MailboxMessage>> mailbox(const Address& mailbox,
+                                                      std::string_view folder) = 0;
   virtual Result<MailboxUsage> mailbox_usage(const Address& mailbox, std::string_view folder) = 0;
   virtual Result<std::uint64_t> mailbox_octets(const Address& mailbox) = 0;  // all folders
   virtual Result<std::optional<std::string>> object(const ObjectKey& key) = 0;
-  virtual Result<std::vector<std::pair<std::string, std::string>>> objects(std::string_view kind) = 0;
+  virtual Result<std::vector<std::pair<std::string, std::string>>> objects(
+      std::string_view kind) = 0;
 };
 
 class Store {
@@ -201,19 +215,22 @@ class Store {
   virtual std::vector<Result<SpoolResult>> spool(std::span<const SpoolRequest> batch) = 0;
   virtual std::vector<Result<SettleResult>> settle(std::span<const SettleRequest> batch) = 0;
   virtual std::vector<Result<Entry>> change(std::span<const QueueChange> batch) = 0;
-  // Due entries, oldest due first. A lease lives in memory only: after a crash every entry is due again.
+  // Due entries, oldest due first. A lease lives in memory only: after a crash every entry is due
+  // again.
   virtual Result<std::vector<LeasedEntry>> lease(const LeaseRequest& request) = 0;
   virtual void give_back(std::span<const Lease> leases) = 0;  // unsettled, due stays
-  virtual std::optional<Instant> next_due() = 0;              // of entries that are due and not leased
+  virtual std::optional<Instant> next_due() = 0;  // of entries that are due and not leased
   virtual std::vector<Result<void>> remove_from_mailbox(std::span<const MailboxRemove> batch) = 0;
   virtual std::vector<Result<void>> put_objects(std::span<const ObjectPut> batch) = 0;
-  virtual std::vector<Result<bool>> remove_objects(std::span<const ObjectKey> batch) = 0;  // false: was not there
+  // false: was not there.
+  virtual std::vector<Result<bool>> remove_objects(std::span<const ObjectKey> batch) = 0;
   // Drops events older than, contents past retention; at most `limit` rows. How many rows went.
   virtual Result<std::size_t> sweep(Instant now, Instant events_before, std::size_t limit) = 0;
   // Makes the group durable. The mark is the group's number, ascending.
   virtual Result<std::uint64_t> commit() = 0;
   // --- any thread
-  virtual std::uint64_t synced() const = 0;  // highest durable mark: nothing above it may be told to anybody
+  // The highest durable mark: nothing above it may be told to anybody.
+  virtual std::uint64_t synced() const = 0;
   virtual StoreHealth health() const = 0;
   virtual Result<std::unique_ptr<Reader>> reader() = 0;
   virtual MessageId highest_id() const = 0;  // ids are made above it
@@ -227,20 +244,23 @@ struct StoreOptions {
   LogSink* log = &null_log();
 };
 
-// store/open.cc: takes the storage lock, checks `format` and `acknowledged`, migrates, sweeps orphans.
-// damaged: recovery found less than was acknowledged, or the file fails its checks: says what is missing
-// and names `goniec doctor --salvage`.
+// store/open.cc: takes the storage lock, checks `format` and `acknowledged`, migrates, sweeps
+// orphans. damaged: recovery found less than was acknowledged, or the file fails its checks: says
+// what is missing and names `goniec doctor --salvage`.
 Result<std::unique_ptr<Store>> open_sqlite_store(StoreOptions options, Disk& disk, Clock& clock);
 std::unique_ptr<Store> make_memory_store(StoreLimits limits, Clock& clock);
 
 // Restores a backup into options.path (must not hold a store); verifies every content first.
-Result<void> restore_backup(const std::string& backup_directory, const StoreOptions& options, Disk& disk);
+Result<void> restore_backup(const std::string& backup_directory, const StoreOptions& options,
+                            Disk& disk);
 
 struct SalvageReport {
-  std::uint64_t whole = 0, damaged = 0;    // messages
-  std::vector<std::string> lines;          // one a damaged thing, what it held as far as known
+  std::uint64_t whole = 0, damaged = 0;  // messages
+  std::vector<std::string> lines;        // one a damaged thing, what it held as far as known
 };
-// Reads what is whole of a damaged store at options.path into a fresh one at `into`; the old is kept.
-Result<SalvageReport> salvage_store(const StoreOptions& options, const std::string& into, Disk& disk, Clock& clock);
+// Reads what is whole of a damaged store at options.path into a fresh one at `into`; the old is
+// kept.
+Result<SalvageReport> salvage_store(const StoreOptions& options, const std::string& into,
+                                    Disk& disk, Clock& clock);
 
 }  // namespace goniec

@@ -1,5 +1,5 @@
-// The contract of store.h, run on every engine: memory, SQLite on a real disk, SQLite on the false disk.
-// What an engine may not do (survive a restart) is skipped by name.
+// The contract of store.h, run on every engine: memory, SQLite on a real disk, SQLite on the false
+// disk. What an engine may not do (survive a restart) is skipped by name.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -81,7 +81,8 @@ class StoreContract : public ::testing::TestWithParam<Engine> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Engines, StoreContract,
-                         ::testing::Values(Engine::memory, Engine::sqlite_on_disk, Engine::sqlite_on_false_disk),
+                         ::testing::Values(Engine::memory, Engine::sqlite_on_disk,
+                                           Engine::sqlite_on_false_disk),
                          [](const auto& engine) -> std::string {
                            switch (engine.param) {
                              case Engine::memory:
@@ -145,7 +146,8 @@ TEST_P(StoreContract, ASecondSpoolOfAnIdIsAConflictAndChangesNothing) {
 }
 
 TEST_P(StoreContract, ARefusedItemFailsAloneInItsBatch) {
-  std::vector<SpoolRequest> batch{letter(1, now()), letter(1, now()), letter(2, now()), letter(3, now())};
+  std::vector<SpoolRequest> batch{letter(1, now()), letter(1, now()), letter(2, now()),
+                                  letter(3, now())};
   batch[2].entries.clear();
   const auto answers = store_->spool(batch);
   ASSERT_EQ(answers.size(), 4u);
@@ -164,13 +166,17 @@ TEST_P(StoreContract, WrongRequestsAreRefusedByTheirFault) {
   };
   const Case cases[] = {
       {"no id", [](SpoolRequest& request) { request.message.id = {}; }},
-      {"an entry of another message", [](SpoolRequest& request) { request.entries[0].id.message.value = 9; }},
-      {"an entry that is leased", [](SpoolRequest& request) { request.entries[0].state = EntryState::leased; }},
+      {"an entry of another message",
+       [](SpoolRequest& request) { request.entries[0].id.message.value = 9; }},
+      {"an entry that is leased",
+       [](SpoolRequest& request) { request.entries[0].state = EntryState::leased; }},
       {"no recipients", [](SpoolRequest& request) { request.entries[0].recipients.clear(); }},
-      {"two entries of a number", [](SpoolRequest& request) { request.entries.push_back(request.entries[0]); }},
+      {"two entries of a number",
+       [](SpoolRequest& request) { request.entries.push_back(request.entries[0]); }},
       {"a chunk too many", [](SpoolRequest& request) { request.chunks.emplace_back("x"); }},
       {"a chunk too large", [](SpoolRequest& request) { request.chunks[0].assign(65537, 'x'); }},
-      {"octets that are not there", [](SpoolRequest& request) { ++request.message.content.body_octets; }},
+      {"octets that are not there",
+       [](SpoolRequest& request) { ++request.message.content.body_octets; }},
   };
   std::uint64_t id = 1;
   for (const auto& wrong : cases) {
@@ -440,7 +446,8 @@ TEST_P(StoreContract, HoldReleaseAndRetry) {
 
 TEST_P(StoreContract, AnEntryThatIsBeingDeliveredIsNotChanged) {
   spooled(letter(1, now()));
-  for (const auto action : {QueueAction::hold, QueueAction::release, QueueAction::expire, QueueAction::remove}) {
+  for (const auto action :
+       {QueueAction::hold, QueueAction::release, QueueAction::expire, QueueAction::remove}) {
     QueueChange change;
     change.entry = {MessageId{1}, 0};
     change.action = action;
@@ -498,7 +505,8 @@ TEST_P(StoreContract, ListFilters) {
   }
   const auto ids = [&](QueueFilter filter) {
     std::vector<std::pair<std::uint64_t, std::uint32_t>> found;
-    for (const auto& item : list(filter)) found.emplace_back(item.entry.id.message.value, item.entry.id.number);
+    for (const auto& item : list(filter))
+      found.emplace_back(item.entry.id.message.value, item.entry.id.number);
     return found;
   };
   using Ids = std::vector<std::pair<std::uint64_t, std::uint32_t>>;
@@ -585,7 +593,8 @@ TEST_P(StoreContract, SweepDropsOldEventsAndContentPastItsRetention) {
 
 TEST_P(StoreContract, AMailboxHoldsTheContentUntilItsLastMessageIsRemoved) {
   const auto anna = address("anna@example.org"), bob = address("bob@example.org");
-  auto request = delivered(spooled(letter(1, now(), {"anna@example.org", "bob@example.org"})), 2, now());
+  auto request =
+      delivered(spooled(letter(1, now(), {"anna@example.org", "bob@example.org"})), 2, now());
   request.appends = {{anna, "INBOX", "Return-Path: <a>\r\n", now()}, {bob, "INBOX", "", now()}};
   const auto result = settle(*store_, request);
   ASSERT_TRUE(result) << result.error().message;
@@ -597,7 +606,8 @@ TEST_P(StoreContract, AMailboxHoldsTheContentUntilItsLastMessageIsRemoved) {
   ASSERT_EQ(messages.size(), 1u);
   EXPECT_EQ(messages[0].content.value, 1u);
   EXPECT_EQ(messages[0].prepend, "Return-Path: <a>\r\n");
-  EXPECT_EQ(messages[0].octets, letter(1, now()).message.content.size() + messages[0].prepend.size());
+  EXPECT_EQ(messages[0].octets,
+            letter(1, now()).message.content.size() + messages[0].prepend.size());
   const auto usage = *reads->mailbox_usage(anna, "INBOX");
   EXPECT_EQ(usage.messages, 1u);
   EXPECT_EQ(usage.octets, messages[0].octets);
@@ -629,7 +639,8 @@ TEST_P(StoreContract, UidsAreNeverReused) {
 TEST_P(StoreContract, ObjectsArePutReadListedAndRemoved) {
   const ObjectKey key{"domain", "example.org"};
   ASSERT_TRUE(one(*store_, &Store::put_objects, ObjectPut{key, "{}", true}));
-  EXPECT_EQ(one(*store_, &Store::put_objects, ObjectPut{key, "{}", true}).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(one(*store_, &Store::put_objects, ObjectPut{key, "{}", true}).error().kind,
+            ErrorKind::conflict);
   ASSERT_TRUE(one(*store_, &Store::put_objects, ObjectPut{key, R"({"a":1})", false}));
   ASSERT_TRUE(one(*store_, &Store::put_objects, ObjectPut{{"domain", "a.pl"}, "1", false}));
   ASSERT_TRUE(one(*store_, &Store::put_objects, ObjectPut{{"user", "a.pl"}, "2", false}));

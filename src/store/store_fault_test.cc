@@ -1,5 +1,5 @@
-// The SQLite engine on a disk that fails: "fail at N, N+1, … until it succeeds", crashes after every
-// disk operation, power loss with torn sectors, a full disk, flipped bits. The laws: what was
+// The SQLite engine on a disk that fails: "fail at N, N+1, … until it succeeds", crashes after
+// every disk operation, power loss with torn sectors, a full disk, flipped bits. The laws: what was
 // acknowledged is there and whole; what was not is absent or whole; no crash; nothing silent.
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 // A life of some messages: what was acknowledged is written down as a client would know it.
 struct Witness {
-  std::set<std::uint64_t> queued, settled;      // acknowledged
+  std::set<std::uint64_t> queued, settled;              // acknowledged
   std::set<std::uint64_t> maybe_queued, maybe_settled;  // asked for, not answered
 };
 
@@ -91,7 +91,8 @@ struct House {
     store = TRY(open_sqlite_store({"/false/store", limits, &log}, disk, clock));
     return {};
   }
-  // Closed by itself, so that the database has all of the WAL: damage to it is not hidden by the WAL.
+  // Closed by itself, so that the database has all of the WAL: damage to it is not hidden by the
+  // WAL.
   void close_without_wal() {
     store.reset();
     disk.files().erase("/false/store/goniec.db-wal");
@@ -199,7 +200,8 @@ TEST(StoreOpen, ADatabaseWithLessThanWasAcknowledgedIsNotServed) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().kind, ErrorKind::damaged);
   EXPECT_EQ(exit_code(opened.error().kind), 74);
-  EXPECT_NE(opened.error().message.find("5 are missing"), std::string::npos) << opened.error().message;
+  EXPECT_NE(opened.error().message.find("5 are missing"), std::string::npos)
+      << opened.error().message;
   EXPECT_NE(opened.error().message.find("goniec doctor --salvage"), std::string::npos);
   house.disk.files().erase("/false/store/goniec.db");
   house.disk.files().erase("/false/store/goniec.db-wal");
@@ -288,7 +290,8 @@ TEST(StoreCopy, ABackupWhileServingIsWholeAndRestores) {
   ASSERT_TRUE(house.store->commit());
   house.store.reset();
   ASSERT_FALSE(restore_backup("/false/backup", {"/false/store", {}, &house.log}, house.disk));
-  const auto restored = restore_backup("/false/backup", {"/false/again", {}, &house.log}, house.disk);
+  const auto restored =
+      restore_backup("/false/backup", {"/false/again", {}, &house.log}, house.disk);
   ASSERT_TRUE(restored) << restored.error().message;
   auto again = open_sqlite_store({"/false/again", {}, &house.log}, house.disk, house.clock);
   ASSERT_TRUE(again) << again.error().message;
@@ -303,10 +306,12 @@ TEST(StoreCopy, ADamagedBackupIsNotRestored) {
   ASSERT_TRUE(house.store->backup("/false/backup"));
   auto& octets = house.disk.files()["/false/backup/goniec.db"]->now;
   octets[octets.find(std::string(4000, 'b')) + 2000] ^= 1;  // in the body of 105
-  const auto restored = restore_backup("/false/backup", {"/false/again", {}, &house.log}, house.disk);
+  const auto restored =
+      restore_backup("/false/backup", {"/false/again", {}, &house.log}, house.disk);
   ASSERT_FALSE(restored);
   EXPECT_EQ(restored.error().kind, ErrorKind::damaged);
-  EXPECT_NE(restored.error().message.find(MessageId{105}.text()), std::string::npos) << restored.error().message;
+  EXPECT_NE(restored.error().message.find(MessageId{105}.text()), std::string::npos)
+      << restored.error().message;
 }
 
 TEST(StoreSalvage, SavesEveryWholeMessageAndNamesTheDamaged) {
@@ -322,7 +327,8 @@ TEST(StoreSalvage, SavesEveryWholeMessageAndNamesTheDamaged) {
   ASSERT_NE(at, std::string::npos);
   octets[at + 2000] ^= 1;
   const auto before = octets;
-  const auto report = salvage_store({"/false/store", {}, &house.log}, "/false/saved", house.disk, house.clock);
+  const auto report =
+      salvage_store({"/false/store", {}, &house.log}, "/false/saved", house.disk, house.clock);
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->damaged, 1u);
   EXPECT_EQ(report->whole, witness.queued.size() - witness.settled.size() - 1);
@@ -352,7 +358,8 @@ TEST(StoreSalvage, WorksWithoutTheFirstPageAndWithRandomHoles) {
     std::mt19937 chance(seed);
     const std::size_t page = seed == 0 ? 0 : chance() % (octets.size() / 8192);
     octets.replace(page * 8192, 8192, std::string(8192, '\xA5'));
-    const auto report = salvage_store({"/false/store", {}, &house.log}, "/false/saved", house.disk, house.clock);
+    const auto report =
+        salvage_store({"/false/store", {}, &house.log}, "/false/saved", house.disk, house.clock);
     ASSERT_TRUE(report) << seed << report.error().message;
     auto saved = open_sqlite_store({"/false/saved", {}, &house.log}, house.disk, house.clock);
     ASSERT_TRUE(saved) << seed << saved.error().message;

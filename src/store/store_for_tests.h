@@ -1,10 +1,11 @@
-// What the tests of this room share: a false clock, a disk in memory that fails and forgets on purpose,
-// a log that counts alarms, and mail to put into a store. Included by tests and benches only.
+// What the tests of this room share: a false clock, a disk in memory that fails and forgets on
+// purpose, a log that counts alarms, and mail to put into a store. Included by tests and benches
+// only.
 //
-// FaultDisk keeps of each file what is synced and what was written since. crash() forgets what was not
-// synced: all of it, or (seeded) any part of it with torn sectors, and names whose directory was not
-// synced. fail_at(n, errno) makes the n-th write, truncate or sync from now on fail once; bytes of a
-// failed write may be half there.
+// FaultDisk keeps of each file what is synced and what was written since. crash() forgets what was
+// not synced: all of it, or (seeded) any part of it with torn sectors, and names whose directory
+// was not synced. fail_at(n, errno) makes the n-th write, truncate or sync from now on fail once;
+// bytes of a failed write may be half there.
 #pragma once
 #include <algorithm>
 #include <cerrno>
@@ -67,7 +68,8 @@ inline void write_step(std::string& octets, const FaultFile::Step& step) {
     octets.resize(step.offset);
     return;
   }
-  if (octets.size() < step.offset + step.bytes.size()) octets.resize(step.offset + step.bytes.size());
+  if (octets.size() < step.offset + step.bytes.size())
+    octets.resize(step.offset + step.bytes.size());
   octets.replace(step.offset, step.bytes.size(), step.bytes);
 }
 
@@ -81,7 +83,9 @@ class FaultDisk final : public Disk {
   void fail_never() { fail_at_ = 0; }
   bool failed() const { return failed_; }
   std::uint64_t operations() const { return operations_; }
-  void stop_at(std::uint64_t operation) { stop_at_ = operations_ + operation; }  // power goes: nothing more
+  void stop_at(std::uint64_t operation) {
+    stop_at_ = operations_ + operation;
+  }  // power goes: nothing more
   void set_space(std::uint64_t octets) { space_.free_octets = octets; }
   std::map<std::string, std::shared_ptr<FaultFile>>& files() { return files_; }
 
@@ -146,7 +150,8 @@ class FaultDisk final : public Disk {
  private:
   class Handle final : public DiskFile {
    public:
-    Handle(FaultDisk& disk, std::shared_ptr<FaultFile> file) : disk_(disk), file_(std::move(file)) {}
+    Handle(FaultDisk& disk, std::shared_ptr<FaultFile> file)
+        : disk_(disk), file_(std::move(file)) {}
     Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) override {
       if (offset >= file_->now.size()) return std::size_t{0};
       const auto got = std::min<std::size_t>(into.size(), file_->now.size() - offset);
@@ -192,7 +197,8 @@ class FaultDisk final : public Disk {
     if (stopped()) return fail(ErrorKind::io, "the power is off", EIO);
     if (operations_ != fail_at_) return {};
     failed_ = true;
-    return fail(fail_errno_ == ENOSPC ? ErrorKind::try_later : ErrorKind::io, "injected", fail_errno_);
+    return fail(fail_errno_ == ENOSPC ? ErrorKind::try_later : ErrorKind::io, "injected",
+                fail_errno_);
   }
   static void keep_some(FaultFile& file, std::mt19937& chance) {
     for (auto& step : file.unsynced) {
@@ -216,7 +222,9 @@ class FaultDisk final : public Disk {
 
 // ---------------------------------------------------------------- mail
 
-inline Address address(std::string_view text) { return *Address::parse(text); }
+inline Address address(std::string_view text) {
+  return *Address::parse(text);
+}
 
 inline Event event(MessageId id, EventKind kind, Instant at, std::string recipient = {}) {
   Event made;
@@ -229,7 +237,8 @@ inline Event event(MessageId id, EventKind kind, Instant at, std::string recipie
 }
 
 // A message with one entry for each domain of the recipients, in their order.
-inline SpoolRequest letter(std::uint64_t id, Instant now, const std::vector<std::string>& recipients = {"b@wp.pl"},
+inline SpoolRequest letter(std::uint64_t id, Instant now,
+                           const std::vector<std::string>& recipients = {"b@wp.pl"},
                            std::string body = "Dzień dobry.\r\n") {
   SpoolRequest request;
   Message& message = request.message;
@@ -243,7 +252,8 @@ inline SpoolRequest letter(std::uint64_t id, Instant now, const std::vector<std:
   message.content.header = fmt::format("Subject: {}\r\n\r\n", id);
   message.content.body_octets = body.size();
   message.content.crc32c = crc32c(body, crc32c(message.content.header));
-  for (std::size_t at = 0; at < body.size(); at += 65536) request.chunks.push_back(body.substr(at, 65536));
+  for (std::size_t at = 0; at < body.size(); at += 65536)
+    request.chunks.push_back(body.substr(at, 65536));
   message.content.body_chunks = static_cast<std::uint32_t>(request.chunks.size());
   for (const auto& text : recipients) {
     EntryRecipient recipient;
@@ -264,7 +274,8 @@ inline SpoolRequest letter(std::uint64_t id, Instant now, const std::vector<std:
   return request;
 }
 
-inline Outcome outcome(std::uint32_t recipient, RecipientState state, Reply reply = Reply(250, {2, 0, 0}, "ok")) {
+inline Outcome outcome(std::uint32_t recipient, RecipientState state,
+                       Reply reply = Reply(250, {2, 0, 0}, "ok")) {
   Outcome made;
   made.recipient = recipient;
   made.state = state;

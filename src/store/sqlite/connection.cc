@@ -45,7 +45,8 @@ Result<Connection> Connection::open(const std::string& path, const char* vfs, Ac
 
 Result<Statement> Connection::prepare(const char* sql) const {
   sqlite3_stmt* statement = nullptr;
-  const int status = sqlite3_prepare_v3(get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  const int status =
+      sqlite3_prepare_v3(get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (status != SQLITE_OK) return std::unexpected(error_of(get(), status, "prepare"));
   Statement prepared;
   prepared.statement_.reset(statement);

@@ -1,6 +1,6 @@
-// A SQLite connection and its prepared statements, as values. Bound parameters only; no SQL is made of
-// data. Errors of SQLite become Errors: damaged (the file is not what it should be), try_later (full,
-// busy), conflict (a key exists), io. Only sqlite/ includes this header.
+// A SQLite connection and its prepared statements, as values. Bound parameters only; no SQL is made
+// of data. Errors of SQLite become Errors: damaged (the file is not what it should be), try_later
+// (full, busy), conflict (a key exists), io. Only sqlite/ includes this header.
 #pragma once
 #include <sqlite3.h>
 
@@ -74,14 +74,11 @@ class Bound {
   Result<void> done();  // REQUIRES a statement without rows; or takes no notice of them
   std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
   std::uint64_t count(int column) const { return static_cast<std::uint64_t>(integer(column)); }
-  bool is_null(int column) const {
-    return sqlite3_column_type(statement_, column) == SQLITE_NULL;
-  }
+  bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
   std::string_view bytes(int column) const {  // until the next step
     const void* data = sqlite3_column_blob(statement_, column);
-    return {static_cast<const char*>(data), data ? static_cast<std::size_t>(sqlite3_column_bytes(
-                                                       statement_, column))
-                                                 : 0};
+    return {static_cast<const char*>(data),
+            data ? static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)) : 0};
   }
 
  private:

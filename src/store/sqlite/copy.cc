@@ -1,6 +1,7 @@
-// Backup while serving, and restore. A backup is a directory with one database file (no WAL), `format`
-// and `acknowledged`, as a store has them. Each copy is read back and every checksum in it compared
-// before it is called good. The copy goes through a Vfs of its own: a failure there seals no store.
+// Backup while serving, and restore. A backup is a directory with one database file (no WAL),
+// `format` and `acknowledged`, as a store has them. Each copy is read back and every checksum in it
+// compared before it is called good. The copy goes through a Vfs of its own: a failure there seals
+// no store.
 #include "base/text.h"
 #include "store/sqlite/engine.h"
 #include "store/sqlite/verify.h"
@@ -25,7 +26,8 @@ Result<std::uint64_t> mark_of(const Connection& connection) {
 }
 
 // Copies the database behind `from` into `directory` and proves the copy.
-Result<void> copy_store(const Connection& from, const std::string& directory, Disk& disk, Clock& clock) {
+Result<void> copy_store(const Connection& from, const std::string& directory, Disk& disk,
+                        Clock& clock) {
   SqliteVfs vfs(disk);
   std::uint64_t mark = 0;
   {
@@ -50,7 +52,8 @@ Result<void> SqliteStore::backup(const std::string& directory) {
   TRY(disk_.make_directory(directory));
   const auto names = TRY(disk_.list(directory));
   if (!names.empty()) {
-    return fail(ErrorKind::conflict, fmt::format("{} is not empty: a backup wants its own directory", directory));
+    return fail(ErrorKind::conflict,
+                fmt::format("{} is not empty: a backup wants its own directory", directory));
   }
   auto from = TRY(Connection::open(shared_->database, shared_->vfs.name(), Access::read));
   TRY(configure(from, Access::read));
@@ -67,17 +70,20 @@ class NoClock final : public Clock {  // a restore syncs by itself
 
 }  // namespace
 
-Result<void> restore_backup(const std::string& backup_directory, const StoreOptions& options, Disk& disk) {
+Result<void> restore_backup(const std::string& backup_directory, const StoreOptions& options,
+                            Disk& disk) {
   const std::string source = backup_directory + "/" + database_name;
   const bool has_source = TRY(disk.exists(source));
   if (!has_source) {
-    return fail(ErrorKind::not_found, fmt::format("{} holds no backup of goniec", backup_directory));
+    return fail(ErrorKind::not_found,
+                fmt::format("{} holds no backup of goniec", backup_directory));
   }
   TRY(disk.make_directory(options.path));
   const auto lock = TRY(disk.lock(options.path + "/lock"));
   const bool has_store = TRY(disk.exists(options.path + "/" + database_name));
   if (has_store) {
-    return fail(ErrorKind::conflict, fmt::format("{} holds a store: restore into an empty directory", options.path));
+    return fail(ErrorKind::conflict,
+                fmt::format("{} holds a store: restore into an empty directory", options.path));
   }
   SqliteVfs vfs(disk);
   const auto from = TRY(Connection::open(source, vfs.name(), Access::read));

@@ -1,10 +1,13 @@
-// How the SQLite engine runs a batch: one answer an item, in order; the loop around every writing verb.
+// How the SQLite engine runs a batch: one answer an item, in order; the loop around every writing
+// verb.
 #pragma once
 #include "store/sqlite/engine.h"
 
 namespace goniec {
 
-inline std::uint64_t octets_of(const ChunkWrite& chunk) { return chunk.octets.size(); }
+inline std::uint64_t octets_of(const ChunkWrite& chunk) {
+  return chunk.octets.size();
+}
 inline std::uint64_t octets_of(const SpoolRequest& request) {
   return request.message.content.prepend.size() + request.message.content.header.size() +
          body_octets(request) + 4096;
@@ -15,7 +18,8 @@ std::uint64_t octets_of(const Request&) {
 }
 
 template <class Answer, class Request, class Verb>
-std::vector<Result<Answer>> SqliteStore::each(std::span<const Request> batch, Room room, Verb verb) {
+std::vector<Result<Answer>> SqliteStore::each(std::span<const Request> batch, Room room,
+                                              Verb verb) {
   std::vector<Result<Answer>> answers;
   answers.reserve(batch.size());
   for (const auto& request : batch) {

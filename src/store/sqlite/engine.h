@@ -1,10 +1,10 @@
-// The SQLite engine, private to sqlite/: the writer and what its readers share with it. The tables are
-// in schema.h, the meaning of the verbs in store/rules.h, the states in docs/INTERNALS.md.
+// The SQLite engine, private to sqlite/: the writer and what its readers share with it. The tables
+// are in schema.h, the meaning of the verbs in store/rules.h, the states in docs/INTERNALS.md.
 //
-// A group is a transaction. An item first reads and checks, then writes; when SQLite itself fails while
-// an item is at work, the whole group is given up (`lost_`): the later items and commit() say so, and
-// commit() rolls back, the tables in memory too. Whether the store is sealed after that is the Vfs's
-// word: a write or sync failed.
+// A group is a transaction. An item first reads and checks, then writes; when SQLite itself fails
+// while an item is at work, the whole group is given up (`lost_`): the later items and commit() say
+// so, and commit() rolls back, the tables in memory too. Whether the store is sealed after that is
+// the Vfs's word: a write or sync failed.
 #pragma once
 #include <atomic>
 #include <map>
@@ -28,7 +28,8 @@ constexpr const char* database_name = "goniec.db";
 
 // What the writer and the readers share.
 struct SqliteShared {
-  SqliteShared(Disk& disk, Clock& the_clock, LogSink& the_log) : vfs(disk), clock(the_clock), log(the_log) {}
+  SqliteShared(Disk& disk, Clock& the_clock, LogSink& the_log)
+      : vfs(disk), clock(the_clock), log(the_log) {}
   SqliteVfs vfs;
   Clock& clock;
   LogSink& log;
@@ -37,7 +38,8 @@ struct SqliteShared {
   void alarm(std::string event, std::string text);
 };
 
-std::unique_ptr<Reader> make_sqlite_reader(std::shared_ptr<SqliteShared> shared, Connection connection);
+std::unique_ptr<Reader> make_sqlite_reader(std::shared_ptr<SqliteShared> shared,
+                                           Connection connection);
 Result<std::unique_ptr<Reader>> open_sqlite_reader(std::shared_ptr<SqliteShared> shared);
 
 Result<void> write_format(Disk& disk, const std::string& directory);
@@ -72,8 +74,8 @@ class SqliteStore final : public Store {
  public:
   SqliteStore(std::shared_ptr<SqliteShared> shared, StoreOptions options, Disk& disk);
   ~SqliteStore() override;
-  Result<void> start(Connection connection, WriterStatements statements, AcknowledgedFile acknowledged,
-                     std::unique_ptr<DiskFile> lock);
+  Result<void> start(Connection connection, WriterStatements statements,
+                     AcknowledgedFile acknowledged, std::unique_ptr<DiskFile> lock);
 
   std::vector<Result<void>> write_chunks(std::span<const ChunkWrite> batch) override;
   std::vector<Result<void>> discard_chunks(std::span<const MessageId> batch) override;
@@ -139,6 +141,8 @@ class SqliteStore final : public Store {
   Result<void> delete_entry(const EntryId& id);
   Result<bool> exists(const Statement& statement, MessageId message);
   Result<void> drop_content_without_holder(MessageId message, Instant keep_until, Instant now);
+  Result<void> drop_content_of_settled(MessageId message, Instant keep_until, Instant now,
+                                       bool chunked);
   Result<std::uint64_t> append_letter(const StoredEntry& entry, const MailboxAppend& append);
   Result<void> remove_letters(const MailboxRemove& request);
   // window.cc: what is due

@@ -1,6 +1,6 @@
-// Opening a store, in this order: directory, lock, format, acknowledged mark, database, what a crash
-// left. Nothing is changed before the lock is held; a store that lost acknowledged mail, or is of a
-// newer format, is left as it is and the error says what to do.
+// Opening a store, in this order: directory, lock, format, acknowledged mark, database, what a
+// crash left. Nothing is changed before the lock is held; a store that lost acknowledged mail, or
+// is of a newer format, is left as it is and the error says what to do.
 #include "base/digest.h"
 #include "base/text.h"
 #include "store/sqlite/engine.h"
@@ -28,19 +28,21 @@ Result<void> check_format(Disk& disk, const std::string& directory, bool has_dat
                                                 path, salvage_advice));
   }
   if (*number > format_number) {
-    return fail(ErrorKind::conflict,
-                fmt::format("the store at {} has format {}, this goniec knows up to {}: use the goniec "
-                            "that wrote it, or a newer one",
-                            directory, *number, format_number));
+    return fail(
+        ErrorKind::conflict,
+        fmt::format("the store at {} has format {}, this goniec knows up to {}: use the goniec "
+                    "that wrote it, or a newer one",
+                    directory, *number, format_number));
   }
   return {};  // an older number would be migrated here: there is none yet
 }
 
 Error missing_groups(const std::string& path, std::uint64_t found, std::uint64_t acknowledged) {
-  return {ErrorKind::damaged,
-          fmt::format("the store at {} holds {} commits, {} were acknowledged: {} are missing, with "
-                      "mail that was answered 250. goniec does not serve it; {} to save what is whole",
-                      path, found, acknowledged, acknowledged - found, salvage_advice)};
+  return {
+      ErrorKind::damaged,
+      fmt::format("the store at {} holds {} commits, {} were acknowledged: {} are missing, with "
+                  "mail that was answered 250. goniec does not serve it; {} to save what is whole",
+                  path, found, acknowledged, acknowledged - found, salvage_advice)};
 }
 
 Result<std::unique_ptr<DiskFile>> lock_store(Disk& disk, const std::string& directory) {
@@ -59,12 +61,15 @@ Error advised(Error error) {
   return error;
 }
 
-Result<std::unique_ptr<Store>> open_database(std::shared_ptr<SqliteShared> shared, StoreOptions options,
-                                             Disk& disk, std::unique_ptr<DiskFile> lock) {
+Result<std::unique_ptr<Store>> open_database(std::shared_ptr<SqliteShared> shared,
+                                             StoreOptions options, Disk& disk,
+                                             std::unique_ptr<DiskFile> lock) {
   const auto found = TRY(AcknowledgedFile::read(disk, options.path));
   if (found.damaged) {
-    shared->alarm("store.damaged", fmt::format("{}/acknowledged is unreadable: it cannot be proved that "
-                                               "no acknowledged mail is missing", options.path));
+    shared->alarm("store.damaged",
+                  fmt::format("{}/acknowledged is unreadable: it cannot be proved that "
+                              "no acknowledged mail is missing",
+                              options.path));
   }
   const std::uint64_t acknowledged = found.mark.value_or(0);
   auto connection = TRY(Connection::open(shared->database, shared->vfs.name(), Access::write));
@@ -84,7 +89,8 @@ Result<std::unique_ptr<Store>> open_database(std::shared_ptr<SqliteShared> share
   auto mark_file = TRY(AcknowledgedFile::open(disk, options.path, shared->clock));
   if (mark > 0) TRY(mark_file.put(mark));
   auto store = std::make_unique<SqliteStore>(std::move(shared), std::move(options), disk);
-  TRY(store->start(std::move(connection), std::move(statements), std::move(mark_file), std::move(lock)));
+  TRY(store->start(std::move(connection), std::move(statements), std::move(mark_file),
+                   std::move(lock)));
   return store;
 }
 

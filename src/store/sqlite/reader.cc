@@ -1,5 +1,6 @@
-// The Reader of the SQLite engine: a connection of its own, read only, that sees committed groups. Each
-// call is one statement or one read transaction. What is damaged is an error for that call, and an alarm.
+// The Reader of the SQLite engine: a connection of its own, read only, that sees committed groups.
+// Each call is one statement or one read transaction. What is damaged is an error for that call,
+// and an alarm.
 #include <array>
 #include <set>
 
@@ -38,7 +39,8 @@ constexpr std::array<const char*, static_cast<std::size_t>(Query::count)> querie
     "SELECT sequence, message, row FROM events WHERE sequence>? ORDER BY sequence LIMIT ?",
     "SELECT last_sequence, run FROM names ORDER BY last_sequence DESC",
     "SELECT message FROM events WHERE sequence>? AND name=?",
-    "SELECT l.uid, l.content, l.octets, l.at, l.flags, l.prepend FROM folders f CROSS JOIN letters l "
+    "SELECT l.uid, l.content, l.octets, l.at, l.flags, l.prepend FROM folders f CROSS JOIN letters "
+    "l "
     "ON l.folder = f.id WHERE f.account=? AND f.folder=? ORDER BY l.uid",
     "SELECT messages, octets, uid_validity, uid_next FROM folders WHERE account=? AND folder=?",
     "SELECT sum(octets) FROM folders WHERE account=?",
@@ -72,7 +74,8 @@ class SqliteReader final : public Reader {
   Result<std::vector<MessageId>> find_by_message_id(std::string_view message_id) override {
     return watched(find(name_hash(message_id)));
   }
-  Result<std::vector<MailboxMessage>> mailbox(const Address& mailbox, std::string_view folder) override {
+  Result<std::vector<MailboxMessage>> mailbox(const Address& mailbox,
+                                              std::string_view folder) override {
     return watched(read_mailbox(mailbox.text(), folder));
   }
   Result<MailboxUsage> mailbox_usage(const Address& mailbox, std::string_view folder) override {
@@ -182,7 +185,8 @@ class SqliteReader final : public Reader {
     if (!TRY(row.number(message.value).step())) return std::unexpected(unknown_message(message));
     const auto stored = TRY(decode_message(row.bytes(0), message));
     if (number >= stored.message.content.body_chunks) {
-      return fail(ErrorKind::not_found, fmt::format("message {} has no chunk {}", message.text(), number));
+      return fail(ErrorKind::not_found,
+                  fmt::format("message {} has no chunk {}", message.text(), number));
     }
     const bool in_row = stored.message.content.body_chunks == 1;
     const auto crc = crc32c(row.bytes(3), crc32c(row.bytes(2), crc32c(row.bytes(1))));
@@ -249,7 +253,8 @@ class SqliteReader final : public Reader {
 
 }  // namespace
 
-std::unique_ptr<Reader> make_sqlite_reader(std::shared_ptr<SqliteShared> shared, Connection connection) {
+std::unique_ptr<Reader> make_sqlite_reader(std::shared_ptr<SqliteShared> shared,
+                                           Connection connection) {
   return std::make_unique<SqliteReader>(std::move(shared), std::move(connection));
 }
 

@@ -1,12 +1,13 @@
-// Salvage: what is whole of a damaged store goes into a fresh one; what is not is named. The damaged
-// files are copied and only the copy is opened, so that the old store stays as it was found.
+// Salvage: what is whole of a damaged store goes into a fresh one; what is not is named. The
+// damaged files are copied and only the copy is opened, so that the old store stays as it was
+// found.
 //
 // Ids are gathered from every table and index, from both ends (verify.h), and each message is then
-// asked for by its key: a broken page hides only what lies on it. A message is whole when its content
-// passes all its checksums. One whose entries are lost is kept as content (`show` finds it) and said:
-// nobody knows any more whom it was for, so it is not sent.
-// When the first page is gone (it holds the schema, which is the same in every store of a format), it is
-// made anew from an empty store.
+// asked for by its key: a broken page hides only what lies on it. A message is whole when its
+// content passes all its checksums. One whose entries are lost is kept as content (`show` finds it)
+// and said: nobody knows any more whom it was for, so it is not sent.
+// When the first page is gone (it holds the schema, which is the same in every store of a format),
+// it is made anew from an empty store.
 #include <algorithm>
 #include <cstring>
 
@@ -44,7 +45,8 @@ Result<void> graft_first_page(Disk& disk, const std::string& database, const std
   TRY(donor->read_at(0, page));
   auto patient = TRY(disk.open(database, OpenMode::read_write));
   const auto pages = TRY(patient->size()) / page_octets;
-  put_big_endian(page, 28, pages);  // SQLite file format §1.3: size in pages, free list, and its length
+  put_big_endian(page, 28,
+                 pages);  // SQLite file format §1.3: size in pages, free list, and its length
   put_big_endian(page, 32, 0);
   put_big_endian(page, 36, 0);
   std::memcpy(page.data() + 24, page.data() + 92, 4);  // change counter as the size's version
@@ -53,7 +55,8 @@ Result<void> graft_first_page(Disk& disk, const std::string& database, const std
 
 class Salvage {
  public:
-  Salvage(const Connection& from, const Connection& to, Instant now) : from_(from), to_(to), now_(now) {}
+  Salvage(const Connection& from, const Connection& to, Instant now)
+      : from_(from), to_(to), now_(now) {}
 
   Result<SalvageReport> run() {
     TRY(to_.run("BEGIN IMMEDIATE"));
@@ -61,13 +64,16 @@ class Salvage {
     TRY(rows("objects", "objects", "SELECT kind, key, value FROM objects ORDER BY kind, key",
              "INSERT OR IGNORE INTO objects VALUES(?,?,?)"));
     TRY(rows("mailbox folders", "folders",
-             "SELECT id, account, folder, uid_validity, uid_next, messages, octets FROM folders ORDER BY id",
+             "SELECT id, account, folder, uid_validity, uid_next, messages, octets FROM folders "
+             "ORDER BY id",
              "INSERT OR IGNORE INTO folders VALUES(?,?,?,?,?,?,?)"));
-    TRY(rows("mailbox messages", "letters",
-             "SELECT folder, uid, content, octets, at, flags, prepend FROM letters ORDER BY folder, uid",
-             "INSERT OR IGNORE INTO letters SELECT ?1,?2,?3,?4,?5,?6,?7 WHERE EXISTS "
-             "(SELECT 1 FROM messages WHERE id=?3)"));
-    TRY(rows("retentions", "retention", "SELECT until, message FROM retention ORDER BY until, message",
+    TRY(rows(
+        "mailbox messages", "letters",
+        "SELECT folder, uid, content, octets, at, flags, prepend FROM letters ORDER BY folder, uid",
+        "INSERT OR IGNORE INTO letters SELECT ?1,?2,?3,?4,?5,?6,?7 WHERE EXISTS "
+        "(SELECT 1 FROM messages WHERE id=?3)"));
+    TRY(rows("retentions", "retention",
+             "SELECT until, message FROM retention ORDER BY until, message",
              "INSERT OR IGNORE INTO retention SELECT ?1,?2 WHERE EXISTS "
              "(SELECT 1 FROM messages WHERE id=?2)"));
     TRY(events());
@@ -84,19 +90,21 @@ class Salvage {
 
   Result<void> messages() {
     const auto check = TRY(ContentCheck::prepare(from_));
-    const auto read_entries =
-        TRY(from_.prepare("SELECT message, number, due, row FROM entries WHERE message=? ORDER BY number"));
+    const auto read_entries = TRY(from_.prepare(
+        "SELECT message, number, due, row FROM entries WHERE message=? ORDER BY number"));
     const auto put_message = TRY(to_.prepare("INSERT INTO messages VALUES(?,?,?,?,?)"));
     const auto get_message =
         TRY(from_.prepare("SELECT id, envelope, prepend, header, body FROM messages WHERE id=?"));
-    const auto get_chunks = TRY(from_.prepare("SELECT message, number, crc, octets FROM chunks WHERE message=?"));
+    const auto get_chunks =
+        TRY(from_.prepare("SELECT message, number, crc, octets FROM chunks WHERE message=?"));
     const auto put_chunk = TRY(to_.prepare("INSERT INTO chunks VALUES(?,?,?,?)"));
     for (const MessageId id : known_ids(from_)) {
       highest_ = std::max(highest_, id.value);
       const auto entries = read_entries_of(read_entries, id);
       const auto stored = check.check(id);
       if (!stored) {
-        if (entries.empty() && !has_row(get_message, id)) continue;  // settled long ago: events only
+        if (entries.empty() && !has_row(get_message, id))
+          continue;  // settled long ago: events only
         ++report_.damaged;
         say(stored.error().message + recipients_of(entries));
         continue;
@@ -110,7 +118,8 @@ class Salvage {
     return {};
   }
 
-  // Nothing in the queue holds it: a mailbox does, or nobody knows. The next sweep after that decides.
+  // Nothing in the queue holds it: a mailbox does, or nobody knows. The next sweep after that
+  // decides.
   Result<void> keep_for_a_while(MessageId id) {
     const auto insert = TRY(to_.prepare("INSERT OR IGNORE INTO retention VALUES(?,?)"));
     Bound row(insert);
@@ -182,7 +191,8 @@ class Salvage {
   }
 
   // A table from its begin to a break, and from its end back to it.
-  Result<void> rows(const char* what, const char* table, const std::string& select, const char* insert) {
+  Result<void> rows(const char* what, const char* table, const std::string& select,
+                    const char* insert) {
     const auto put = TRY(to_.prepare(insert));
     if (TRY(walk(select, put))) return {};
     const std::string backwards = descending(select);
@@ -193,7 +203,8 @@ class Salvage {
 
   static std::string descending(std::string select) {
     const auto order = select.find("ORDER BY ");
-    for (auto comma = select.find(',', order); comma != std::string::npos; comma = select.find(',', comma + 6)) {
+    for (auto comma = select.find(',', order); comma != std::string::npos;
+         comma = select.find(',', comma + 6)) {
       select.insert(comma, " DESC");
     }
     return select + " DESC";
@@ -216,7 +227,8 @@ class Salvage {
     std::uint64_t bad = 0;
     bool broke = false;
     for (const char* order : {"", " DESC"}) {
-      const auto select = fmt::format("SELECT sequence, message, name, row FROM events ORDER BY sequence{}", order);
+      const auto select =
+          fmt::format("SELECT sequence, message, name, row FROM events ORDER BY sequence{}", order);
       const auto get = TRY(from_.prepare(select.c_str()));
       Bound rows(get);
       auto row = rows.step();
@@ -231,7 +243,8 @@ class Salvage {
       if (row) break;  // reached the end
       broke = true;
     }
-    if (broke || bad > 0) say(fmt::format("some events cannot be read ({} fail their checksum)", bad));
+    if (broke || bad > 0)
+      say(fmt::format("some events cannot be read ({} fail their checksum)", bad));
     return {};
   }
 
@@ -239,7 +252,8 @@ class Salvage {
     return to_.run(
         "UPDATE folders SET messages=(SELECT count(*) FROM letters WHERE folder=folders.id), "
         "octets=(SELECT coalesce(sum(octets),0) FROM letters WHERE folder=folders.id), "
-        "uid_next=max(uid_next,(SELECT coalesce(max(uid),0)+1 FROM letters WHERE folder=folders.id))");
+        "uid_next=max(uid_next,(SELECT coalesce(max(uid),0)+1 FROM letters WHERE "
+        "folder=folders.id))");
   }
 
   Result<void> state() {
@@ -253,7 +267,8 @@ class Salvage {
         }
       }
     }
-    const auto update = TRY(to_.prepare("UPDATE state SET mark=1, highest_id=?, next_sequence=? WHERE id=1"));
+    const auto update =
+        TRY(to_.prepare("UPDATE state SET mark=1, highest_id=?, next_sequence=? WHERE id=1"));
     Bound row(update);
     return row.number(highest_).number(sequence_).done();
   }
@@ -265,7 +280,8 @@ class Salvage {
   std::uint64_t highest_ = 0, sequence_ = 1;
 };
 
-Result<Connection> open_patient(Disk& disk, const SqliteVfs& vfs, const std::string& copy, const std::string& fresh) {
+Result<Connection> open_patient(Disk& disk, const SqliteVfs& vfs, const std::string& copy,
+                                const std::string& fresh) {
   auto opened = Connection::open(copy, vfs.name(), Access::read);
   if (opened) {
     const auto schema = has_schema(*opened);
@@ -278,7 +294,8 @@ Result<Connection> open_patient(Disk& disk, const SqliteVfs& vfs, const std::str
 
 }  // namespace
 
-Result<SalvageReport> salvage_store(const StoreOptions& options, const std::string& into, Disk& disk, Clock& clock) {
+Result<SalvageReport> salvage_store(const StoreOptions& options, const std::string& into,
+                                    Disk& disk, Clock& clock) {
   const auto lock = TRY(disk.lock(options.path + "/lock"));
   TRY(disk.make_directory(into));
   const std::string target = into + "/" + database_name, copy = into + "/damaged-copy.db";

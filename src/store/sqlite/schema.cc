@@ -26,8 +26,8 @@ CREATE TABLE names(last_sequence INTEGER PRIMARY KEY, run BLOB NOT NULL);
 CREATE TABLE retention(
   until INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(until, message)) WITHOUT ROWID;
 CREATE TABLE folders(
-  id INTEGER PRIMARY KEY, account TEXT NOT NULL, folder TEXT NOT NULL, uid_validity INTEGER NOT NULL,
-  uid_next INTEGER NOT NULL, messages INTEGER NOT NULL, octets INTEGER NOT NULL,
+  id INTEGER PRIMARY KEY, account TEXT NOT NULL, folder TEXT NOT NULL,
+  uid_validity INTEGER NOT NULL, uid_next INTEGER NOT NULL, messages INTEGER NOT NULL, octets INTEGER NOT NULL,
   UNIQUE(account, folder));
 CREATE TABLE letters(
   folder INTEGER NOT NULL, uid INTEGER NOT NULL, content INTEGER NOT NULL, octets INTEGER NOT NULL,
@@ -104,7 +104,8 @@ constexpr std::pair<Member, const char*> writer_sql[] = {
     {&WriterStatements::due_retention,
      "SELECT until, message FROM retention WHERE until <= ? ORDER BY until LIMIT ?"},
     {&WriterStatements::delete_retention, "DELETE FROM retention WHERE until=? AND message=?"},
-    {&WriterStatements::select_folder, "SELECT id, uid_next FROM folders WHERE account=? AND folder=?"},
+    {&WriterStatements::select_folder,
+     "SELECT id, uid_next FROM folders WHERE account=? AND folder=?"},
     {&WriterStatements::insert_folder,
      "INSERT INTO folders(account, folder, uid_validity, uid_next, messages, octets) "
      "VALUES(?,?,?,1,0,0)"},
@@ -121,7 +122,8 @@ constexpr std::pair<Member, const char*> writer_sql[] = {
      "INSERT INTO objects VALUES(?,?,?) ON CONFLICT DO UPDATE SET value=excluded.value"},
     {&WriterStatements::insert_object, "INSERT INTO objects VALUES(?,?,?)"},
     {&WriterStatements::delete_object, "DELETE FROM objects WHERE kind=? AND key=?"},
-    {&WriterStatements::select_state, "SELECT mark, highest_id, next_sequence FROM state WHERE id=1"},
+    {&WriterStatements::select_state,
+     "SELECT mark, highest_id, next_sequence FROM state WHERE id=1"},
     {&WriterStatements::update_state,
      "UPDATE state SET mark=?, highest_id=?, next_sequence=? WHERE id=1"},
 };
@@ -139,7 +141,9 @@ Result<bool> has_schema(const Connection& connection) {
   return query.step();
 }
 
-Result<void> create_schema(const Connection& connection) { return connection.run(tables); }
+Result<void> create_schema(const Connection& connection) {
+  return connection.run(tables);
+}
 
 Result<WriterStatements> WriterStatements::prepare(const Connection& connection) {
   WriterStatements statements;

@@ -1,9 +1,10 @@
-// The tables of docs/INTERNALS.md as SQL, the settings of a connection, and the statements of the writer.
+// The tables of docs/INTERNALS.md as SQL, the settings of a connection, and the statements of the
+// writer.
 //
 // Settings and why: WAL and synchronous=FULL (a commit is one sync); no auto checkpoint (the store
-// chooses the time); temp_store=MEMORY (no file but ours); secure_delete=OFF (Debian builds it on: it
-// would write every freed page of a body once more); cell_size_check=ON (a broken page is found, not
-// followed).
+// chooses the time); temp_store=MEMORY (no file but ours); secure_delete=OFF (Debian builds it on:
+// it would write every freed page of a body once more); cell_size_check=ON (a broken page is found,
+// not followed).
 #pragma once
 #include "base/result.h"
 #include "store/sqlite/connection.h"

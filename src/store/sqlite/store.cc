@@ -3,14 +3,14 @@
 #include <cstring>
 
 #include "base/text.h"
-#include "store/sqlite/engine.h"
 #include "store/sqlite/each.h"
+#include "store/sqlite/engine.h"
 
 namespace goniec {
 namespace {
 
 constexpr std::size_t page_octets = 8192;
-constexpr std::size_t names_in_run = 4096;        // 64 KiB a row
+constexpr std::size_t names_in_run = 4096;  // 64 KiB a row
 constexpr std::uint64_t check_room_octets = 8u << 20;
 constexpr auto check_room_every = std::chrono::milliseconds(100);
 
@@ -128,7 +128,8 @@ Result<void> SqliteStore::check_room(std::uint64_t octets) {
 void SqliteStore::lose(const Error& error) {
   lost_ = error;
   note_seal();
-  if (lost_->kind == ErrorKind::conflict) lost_->kind = ErrorKind::damaged;  // a key that cannot be there
+  if (lost_->kind == ErrorKind::conflict)
+    lost_->kind = ErrorKind::damaged;  // a key that cannot be there
   if (lost_->kind == ErrorKind::damaged) shared_->alarm("store.damaged", error.message);
   if (lost_->kind == ErrorKind::io && !shared_->vfs.broken()) {
     shared_->vfs.seal(error.message);  // a read that fails leaves the writer in doubt too
@@ -184,7 +185,8 @@ Result<std::uint64_t> SqliteStore::commit_group() {
   highest_committed_ = now_.highest;
   synced_.store(now_.mark, std::memory_order_release);
   if (auto put = acknowledged_.put(now_.mark); !put) {
-    shared_->vfs.seal(fmt::format("the file acknowledged cannot be written: {}", put.error().message));
+    shared_->vfs.seal(
+        fmt::format("the file acknowledged cannot be written: {}", put.error().message));
     note_seal();
   }
   if (auto checked = checkpoint_when_long(); !checked) note_seal();
@@ -194,9 +196,11 @@ Result<std::uint64_t> SqliteStore::commit_group() {
 // Moves the WAL into the database. The group is durable already: a failure here fails nobody, but a
 // failed write or sync has sealed the store.
 Result<void> SqliteStore::checkpoint_when_long() {
-  if (static_cast<std::size_t>(wal_pages_) * page_octets < options_.limits.checkpoint_octets) return {};
+  if (static_cast<std::size_t>(wal_pages_) * page_octets < options_.limits.checkpoint_octets)
+    return {};
   int in_log = 0, moved = 0;
-  const int status = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+  const int status =
+      sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
   if (status == SQLITE_OK || status == SQLITE_BUSY) return {};
   if (status == SQLITE_FULL) full_ = true;
   return std::unexpected(error_of(db_.get(), status, "checkpoint"));
@@ -295,7 +299,8 @@ std::vector<Result<void>> SqliteStore::put_objects(std::span<const ObjectPut> ba
 }
 
 std::vector<Result<bool>> SqliteStore::remove_objects(std::span<const ObjectKey> batch) {
-  return each<bool>(batch, Room::not_needed, [this](const ObjectKey& key) { return remove_one(key); });
+  return each<bool>(batch, Room::not_needed,
+                    [this](const ObjectKey& key) { return remove_one(key); });
 }
 
 Result<void> SqliteStore::put_one(const ObjectPut& put) {

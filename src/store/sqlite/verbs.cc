@@ -1,5 +1,5 @@
-// The verbs of the SQLite engine, one item each: check and read first (an item that is refused leaves
-// no trace), then write; what fails from there on loses the group (`Guard`). See engine.h.
+// The verbs of the SQLite engine, one item each: check and read first (an item that is refused
+// leaves no trace), then write; what fails from there on loses the group (`Guard`). See engine.h.
 #include <algorithm>
 
 #include "base/digest.h"
@@ -10,7 +10,8 @@
 namespace goniec {
 
 std::vector<Result<void>> SqliteStore::write_chunks(std::span<const ChunkWrite> batch) {
-  return each<void>(batch, Room::needed, [this](const ChunkWrite& chunk) { return write_chunk(chunk); });
+  return each<void>(batch, Room::needed,
+                    [this](const ChunkWrite& chunk) { return write_chunk(chunk); });
 }
 
 std::vector<Result<void>> SqliteStore::discard_chunks(std::span<const MessageId> batch) {
@@ -49,8 +50,8 @@ std::vector<Result<void>> SqliteStore::remove_from_mailbox(std::span<const Mailb
 Result<void> SqliteStore::write_chunk(const ChunkWrite& chunk) {
   TRY(check_chunk(chunk, options_.limits));
   if (TRY(exists(sql_.has_message, chunk.message))) {
-    return fail(ErrorKind::conflict,
-                fmt::format("message {} is in the store: no chunk may follow", chunk.message.text()));
+    return fail(ErrorKind::conflict, fmt::format("message {} is in the store: no chunk may follow",
+                                                 chunk.message.text()));
   }
   {
     Bound insert(sql_.insert_chunk);
@@ -91,8 +92,8 @@ Result<std::uint32_t> SqliteStore::chunks_before(const SpoolRequest& request) {
   if (chunks == 0) return 0;
   if (count.integer(1) + 1 != count.integer(0) ||
       count.count(2) + body_octets(request) != content.body_octets) {
-    return fail(ErrorKind::bad_data,
-                fmt::format("the chunks of message {} are not its body", request.message.id.text()));
+    return fail(ErrorKind::bad_data, fmt::format("the chunks of message {} are not its body",
+                                                 request.message.id.text()));
   }
   return chunks;
 }
@@ -128,7 +129,8 @@ Result<void> SqliteStore::insert_content(const SpoolRequest& request, const Stor
     encode_message(stored, row_);
     Bound insert(sql_.insert_message);
     insert.number(id.value).blob(row_).blob(content.prepend).blob(content.header);
-    auto done = insert.blob(in_row ? std::string_view(request.chunks[0]) : std::string_view{}).done();
+    auto done =
+        insert.blob(in_row ? std::string_view(request.chunks[0]) : std::string_view{}).done();
     if (!done && done.error().kind == ErrorKind::conflict) {
       return fail(ErrorKind::conflict, fmt::format("message {} is in the store", id.text()));
     }
@@ -158,12 +160,14 @@ Result<void> SqliteStore::insert_content(const SpoolRequest& request, const Stor
   return rest;
 }
 
-Result<SpoolResult> SqliteStore::insert_entries(const SpoolRequest& request, const StoredMessage& stored) {
+Result<SpoolResult> SqliteStore::insert_entries(const SpoolRequest& request,
+                                                const StoredMessage& stored) {
   SpoolResult result;
   result.leases.reserve(request.entries.size());
   const Instant now = shared_->clock.now();
   for (const auto& entry : request.entries) {
-    StoredEntry row{entry, request.message.received_at, stored.octets, request.keep_until};
+    StoredEntry row{entry, request.message.received_at, stored.octets, request.keep_until,
+                    stored.inline_octets == 0 && stored.message.content.body_chunks != 0};
     encode_entry(row, row_);
     Bound insert(sql_.insert_entry);
     insert.number(entry.id.message.value).number(entry.id.number);
@@ -178,7 +182,8 @@ Result<SpoolResult> SqliteStore::insert_entries(const SpoolRequest& request, con
 }
 
 // The first event of a spool carries the hash of the Message-ID.
-Result<void> SqliteStore::insert_events(std::span<const Event> events, std::string_view message_id) {
+Result<void> SqliteStore::insert_events(std::span<const Event> events,
+                                        std::string_view message_id) {
   for (const auto& event : events) {
     encode_event(event, event_row_);
     Bound insert(sql_.insert_event);
@@ -231,15 +236,20 @@ Result<void> SqliteStore::delete_entry(const EntryId& id) {
   return row.number(id.message.value).number(id.number).done();
 }
 
-Result<void> SqliteStore::drop_content_without_holder(MessageId message, Instant keep_until, Instant now) {
-  if (keep_until > now || TRY(exists(sql_.has_entries, message)) ||
-      TRY(exists(sql_.has_letter, message))) {
-    return {};
-  }
+Result<void> SqliteStore::drop_content_without_holder(MessageId message, Instant keep_until,
+                                                      Instant now) {
+  if (TRY(exists(sql_.has_entries, message))) return {};
+  return drop_content_of_settled(message, keep_until, now, true);
+}
+
+Result<void> SqliteStore::drop_content_of_settled(MessageId message, Instant keep_until,
+                                                  Instant now, bool chunked) {
+  if (keep_until > now || TRY(exists(sql_.has_letter, message))) return {};
   {
     Bound row(sql_.delete_message);
     TRY(row.number(message.value).done());
   }
+  if (!chunked) return {};
   Bound rows(sql_.delete_chunks);
   return rows.number(message.value).done();
 }
@@ -265,7 +275,7 @@ Result<SettleResult> SqliteStore::settle_one(const SettleRequest& request) {
     if (settled) {
       result.message_settled = !TRY(exists(sql_.has_entries, id.message));
       if (result.message_settled) {
-        TRY(drop_content_without_holder(id.message, entry.keep_until, request.now));
+        TRY(drop_content_of_settled(id.message, entry.keep_until, request.now, entry.chunked));
       }
     }
     result.entry = std::move(entry.entry);
@@ -314,7 +324,8 @@ Result<Entry> SqliteStore::change_one(const QueueChange& change) {
 
 // ---------------------------------------------------------------- mailboxes
 
-Result<std::uint64_t> SqliteStore::append_letter(const StoredEntry& entry, const MailboxAppend& append) {
+Result<std::uint64_t> SqliteStore::append_letter(const StoredEntry& entry,
+                                                 const MailboxAppend& append) {
   const std::string account = append.mailbox.text();
   std::int64_t folder = 0;
   std::uint64_t uid = 1;
@@ -328,7 +339,8 @@ Result<std::uint64_t> SqliteStore::append_letter(const StoredEntry& entry, const
   if (folder == 0) {
     Bound insert(sql_.insert_folder);
     // Seconds and never 0 (RFC 3501 §2.3.1.1: a folder made again has a larger one).
-    const auto validity = std::max<std::int64_t>(1, to_microseconds(shared_->clock.now()) / 1000000);
+    const auto validity =
+        std::max<std::int64_t>(1, to_microseconds(shared_->clock.now()) / 1000000);
     TRY(insert.text(account).text(append.folder).number(validity).done());
     folder = sqlite3_last_insert_rowid(db_.get());
   }

@@ -45,9 +45,10 @@ Result<void> check_events(const Connection& connection) {
 
 Result<ContentCheck> ContentCheck::prepare(const Connection& connection) {
   ContentCheck check;
-  check.message_ = TRY(connection.prepare("SELECT envelope, prepend, header, body FROM messages WHERE id=?"));
-  check.chunks_ =
-      TRY(connection.prepare("SELECT number, crc, octets FROM chunks WHERE message=? ORDER BY number"));
+  check.message_ =
+      TRY(connection.prepare("SELECT envelope, prepend, header, body FROM messages WHERE id=?"));
+  check.chunks_ = TRY(
+      connection.prepare("SELECT number, crc, octets FROM chunks WHERE message=? ORDER BY number"));
   return check;
 }
 
@@ -66,13 +67,15 @@ Result<StoredMessage> ContentCheck::check(MessageId id) const {
   rows.number(id.value);
   while (TRY(rows.step())) {
     if (crc32c(rows.bytes(2)) != static_cast<std::uint32_t>(rows.integer(1))) {
-      return std::unexpected(broken(id, fmt::format("chunk {} fails its checksum", rows.integer(0))));
+      return std::unexpected(
+          broken(id, fmt::format("chunk {} fails its checksum", rows.integer(0))));
     }
     whole = crc32c(rows.bytes(2), whole);
     octets += rows.bytes(2).size();
     ++chunks;
   }
-  if (octets != content.body_octets || (stored.inline_octets == 0 && chunks != content.body_chunks)) {
+  if (octets != content.body_octets ||
+      (stored.inline_octets == 0 && chunks != content.body_chunks)) {
     return std::unexpected(broken(id, "a part of its body is missing"));
   }
   if (content.crc32c != 0 && whole != content.crc32c) {
@@ -109,7 +112,8 @@ std::set<MessageId> known_ids(const Connection& connection) {
     const auto statement = connection.prepare(walk);
     if (!statement) continue;
     Bound rows(*statement);
-    for (auto row = rows.step(); row && *row; row = rows.step()) ids.insert(MessageId{rows.count(0)});
+    for (auto row = rows.step(); row && *row; row = rows.step())
+      ids.insert(MessageId{rows.count(0)});
   }
   return ids;
 }

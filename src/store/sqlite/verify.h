@@ -10,8 +10,8 @@
 
 namespace goniec {
 
-// Whether the content of a message is whole: envelope, row checksum, each chunk, and the checksum that
-// was made while the body came in. damaged says what is not.
+// Whether the content of a message is whole: envelope, row checksum, each chunk, and the checksum
+// that was made while the body came in. damaged says what is not.
 class ContentCheck {
  public:
   static Result<ContentCheck> prepare(const Connection& connection);
@@ -21,7 +21,8 @@ class ContentCheck {
   Statement message_, chunks_;
 };
 
-// Every row of every table, and SQLite's own structure. The first thing that is damaged is the error.
+// Every row of every table, and SQLite's own structure. The first thing that is damaged is the
+// error.
 Result<void> verify_database(const Connection& connection);
 
 // The ids of all messages that any table speaks of, walked from both ends of each tree, so that a

@@ -1,4 +1,5 @@
-// See vfs.h. Node is a file with its locks and its gathered writes; File is one connection's handle on it.
+// See vfs.h. Node is a file with its locks and its gathered writes; File is one connection's handle
+// on it.
 #include "store/sqlite/vfs.h"
 
 #include <fmt/format.h>
@@ -183,7 +184,9 @@ struct File {
   bool shm_open = false;
 };
 
-File& of(sqlite3_file* file) { return *reinterpret_cast<File*>(file); }
+File& of(sqlite3_file* file) {
+  return *reinterpret_cast<File*>(file);
+}
 
 void release_locks(File& file, int level) {
   Node& node = *file.node;
@@ -315,7 +318,8 @@ int file_close(sqlite3_file* handle) {
     status = file.state->flush(*file.node);
   }
   {
-    std::lock_guard lock(file.state->mutex);  // the last handle of a node goes under the lock of the map
+    std::lock_guard lock(
+        file.state->mutex);  // the last handle of a node goes under the lock of the map
     file.node.reset();
   }
   file.~File();
@@ -328,15 +332,18 @@ int file_read(sqlite3_file* handle, void* into, int octets, sqlite3_int64 offset
 }
 
 int file_write(sqlite3_file* handle, const void* bytes, int octets, sqlite3_int64 offset) {
-  return of(handle).state->write(*of(handle).node, static_cast<std::uint64_t>(offset),
-                                 {static_cast<const char*>(bytes), static_cast<std::size_t>(octets)});
+  return of(handle).state->write(
+      *of(handle).node, static_cast<std::uint64_t>(offset),
+      {static_cast<const char*>(bytes), static_cast<std::size_t>(octets)});
 }
 
 int file_truncate(sqlite3_file* handle, sqlite3_int64 octets) {
   return of(handle).state->truncate(*of(handle).node, static_cast<std::uint64_t>(octets));
 }
 
-int file_sync(sqlite3_file* handle, int) { return of(handle).state->sync(*of(handle).node); }
+int file_sync(sqlite3_file* handle, int) {
+  return of(handle).state->sync(*of(handle).node);
+}
 
 int file_size(sqlite3_file* handle, sqlite3_int64* octets) {
   auto size = of(handle).state->size(*of(handle).node);
@@ -346,15 +353,20 @@ int file_size(sqlite3_file* handle, sqlite3_int64* octets) {
 }
 
 int file_control(sqlite3_file*, int operation, void* argument) {
-  if (operation == SQLITE_FCNTL_PERSIST_WAL) {  // the WAL's blocks are written over, never made anew
+  if (operation ==
+      SQLITE_FCNTL_PERSIST_WAL) {  // the WAL's blocks are written over, never made anew
     *static_cast<int*>(argument) = 1;
     return SQLITE_OK;
   }
   return SQLITE_NOTFOUND;
 }
 
-int file_sector_size(sqlite3_file*) { return 4096; }
-int file_characteristics(sqlite3_file*) { return SQLITE_IOCAP_POWERSAFE_OVERWRITE; }
+int file_sector_size(sqlite3_file*) {
+  return 4096;
+}
+int file_characteristics(sqlite3_file*) {
+  return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+}
 
 constexpr sqlite3_io_methods io_methods = {
     .iVersion = 2,
@@ -378,7 +390,9 @@ constexpr sqlite3_io_methods io_methods = {
     .xUnfetch = nullptr,
 };
 
-State& of(sqlite3_vfs* vfs) { return *static_cast<State*>(vfs->pAppData); }
+State& of(sqlite3_vfs* vfs) {
+  return *static_cast<State*>(vfs->pAppData);
+}
 
 Result<std::shared_ptr<Node>> open_node(State& state, const char* name, int flags) {
   auto node = std::make_shared<Node>();
@@ -391,8 +405,9 @@ Result<std::shared_ptr<Node>> open_node(State& state, const char* name, int flag
   if (auto known = state.nodes[name].lock()) return known;
   node->path = name;
   const bool was_there = TRY(state.disk.exists(name));
-  if (!was_there && !(flags & SQLITE_OPEN_CREATE)) return fail(ErrorKind::not_found, "no such file");
-  const auto mode = flags & SQLITE_OPEN_CREATE      ? OpenMode::create
+  if (!was_there && !(flags & SQLITE_OPEN_CREATE))
+    return fail(ErrorKind::not_found, "no such file");
+  const auto mode = flags & SQLITE_OPEN_CREATE     ? OpenMode::create
                     : flags & SQLITE_OPEN_READONLY ? OpenMode::read
                                                    : OpenMode::read_write;
   node->file = TRY(state.disk.open(name, mode));
@@ -461,11 +476,17 @@ int vfs_current_time_float(sqlite3_vfs*, double* days) {
   return SQLITE_OK;
 }
 
-int vfs_last_error(sqlite3_vfs*, int, char*) { return 0; }
+int vfs_last_error(sqlite3_vfs*, int, char*) {
+  return 0;
+}
 
 }  // namespace
 
 SqliteVfs::SqliteVfs(Disk& disk) : state_(std::make_unique<State>(disk)) {
+  // Without its count of memory SQLite takes no lock at each malloc. Too late in a process that
+  // uses SQLite already, and then without effect.
+  static const int counted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(counted);
   static std::atomic<unsigned> serial{0};  // names of VFSs are one table in the process
   state_->name = fmt::format("goniec-{}", ++serial);
   sqlite3_vfs& vfs = state_->vfs;
@@ -486,11 +507,17 @@ SqliteVfs::SqliteVfs(Disk& disk) : state_(std::make_unique<State>(disk)) {
   CHECK(sqlite3_vfs_register(&vfs, 0) == SQLITE_OK);
 }
 
-SqliteVfs::~SqliteVfs() { sqlite3_vfs_unregister(&state_->vfs); }
+SqliteVfs::~SqliteVfs() {
+  sqlite3_vfs_unregister(&state_->vfs);
+}
 
-const char* SqliteVfs::name() const { return state_->name.c_str(); }
+const char* SqliteVfs::name() const {
+  return state_->name.c_str();
+}
 
-void SqliteVfs::seal(std::string reason) { state_->seal(std::move(reason)); }
+void SqliteVfs::seal(std::string reason) {
+  state_->seal(std::move(reason));
+}
 
 std::optional<std::string> SqliteVfs::broken() const {
   if (!state_->sealed.load()) return {};

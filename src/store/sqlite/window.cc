@@ -3,8 +3,8 @@
 //   everything before position_   leased, or in behind_ (may be free)
 //   position_ and after           on disk only
 //
-// behind_ may hold keys that are no more: each is looked up before it is leased. It is bounded: above
-// `behind_limit` the position goes back to its first key and it is forgotten.
+// behind_ may hold keys that are no more: each is looked up before it is leased. It is bounded:
+// above `behind_limit` the position goes back to its first key and it is forgotten.
 #include <algorithm>
 
 #include "base/text.h"
@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::size_t behind_limit = 10000;
 
-EntryId after(EntryId id) { return {id.message, id.number + 1}; }
+EntryId after(EntryId id) {
+  return {id.message, id.number + 1};
+}
 
 }  // namespace
 
