@@ -1,5 +1,6 @@
-// What tests of rooms above the store share: a shard, a memory store with its commit thread and readers,
-// and a directory over them. Included by tests only.
+// What tests of rooms above the store share: a shard, a memory store with its commit thread and
+// readers, a directory over them, and mail put into a mailbox as local delivery does it. The doors
+// of a test's World that it does not need are shut. Included by tests only.
 #pragma once
 
 #include "accounts/directory.h"
@@ -8,6 +9,7 @@
 #include "run/shard.h"
 #include "run/system.h"
 #include "store/committer.h"
+#include "trust/passwords.h"
 
 namespace goniec::test {
 
@@ -43,6 +45,9 @@ class TestHouse {
   }
   void add_user(UserObject user) {
     CHECK(wait(directory->add_user(shard, std::move(user))).has_value());
+  }
+  void add_user_with_password(std::string_view name, std::string_view password) {
+    add_user({.address = address(name), .password_hash = *hash_password(password)});
   }
   void add_alias(std::string_view name, std::initializer_list<std::string_view> targets) {
     AliasObject alias{address(name), {}};

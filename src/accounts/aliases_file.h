@@ -2,14 +2,14 @@
 //
 //   name: target, target …      one alias a logical line; several targets by comma
 //     continued                 a line that begins with a blank continues the one before
-//   # comment                   at the line's start or after a blank, not in quotes; empty lines skipped
+//   # comment                   at the line's start or after a blank; empty lines are skipped
 //   "odd name": "odd target"    quotes keep blanks, commas, colons, '#'; \ takes the next octet
 //   name@domain: …              also understood
 //
-// A name or target without domain stays so: Directory gives it the first local domain or the hostname.
-// Refused, naming file and line, all errors at once: |command, /file, :include: (mail is never piped nor
-// written to files here), a name given twice, a line without colon, an alias without targets, and what is
-// no address. Names compare ignoring ASCII case.
+// A name or target without domain stays so: Directory gives it the first local domain or the
+// hostname. Refused, naming file and line, all errors at once: |command, /file, :include: (mail is
+// never piped nor written to files here), a name given twice, a line without colon, an alias
+// without targets, and what is no address. Names compare ignoring ASCII case.
 #pragma once
 #include <string>
 #include <string_view>

@@ -1,6 +1,6 @@
-// A table that never holds more than `limit` entries: when it is full, the entry seen least recently
-// goes. For counters and caches about strangers, so that none of them can grow without end.
-// One thread at a time: the owner locks.
+// A table that never holds more than `limit` entries: when it is full, the entry seen least
+// recently goes. For counters and caches about strangers, so that none of them can grow without
+// end. One thread at a time: the owner locks.
 #pragma once
 #include <cstddef>
 #include <list>

@@ -1,6 +1,6 @@
-// The facade over the tables: a lock for readers, and changes that are committed before they are seen.
-// A change waits its turn (ChangeTurns), is checked, committed, and put into the tables; turns never
-// block a loop, for they are handed over by Loop::post.
+// The facade over the tables: a lock for readers, and changes that are committed before they are
+// seen. A change waits its turn (ChangeTurns), is checked, committed, and put into the tables;
+// turns never block a loop, for they are handed over by Loop::post.
 #include "accounts/directory.h"
 
 #include <deque>

@@ -1,4 +1,6 @@
-// The objects of the directory as JSON, and the patterns of send_as.
+// The objects of the directory as JSON (the form is in directory_tables.h), and the patterns of
+// send_as. What the house wrote itself and cannot read again is `damaged`, and the object is named:
+// better no start than a user or an alias silently gone.
 #include "accounts/directory_tables.h"
 #include "base/digest.h"
 #include "base/json.h"

@@ -1,5 +1,5 @@
-// The directory in memory: plain tables, the rules that answer "who is this recipient" over them, and
-// the JSON form of the objects in the store. No lock, no store: Directory owns both.
+// The directory in memory: plain tables, the rules that answer "who is this recipient" over them,
+// and the JSON form of the objects in the store. No lock, no store: Directory owns both.
 //
 // JSON (kind "domain", key the ASCII domain): {"relay","recipients","listed","created"}
 //      (kind "user", key the address):        {"password_hash","scram","quota","send_as","created"}
@@ -51,7 +51,8 @@ class DirectoryTables {
   void remove_domain(const Domain& domain);
   void remove_user(const Address& address);
   void remove_alias(const Address& address);
-  // The second source: alias files, read first and put in as a whole. config: file:line of each error.
+  // The second source: alias files, read first and put in as a whole. config: file:line of each
+  // error.
   using FileAliases = std::map<std::pair<std::string, Domain>, std::vector<AliasesName>>;
   static Result<FileAliases> read_files(const std::vector<std::string>& files);
   void put_files(FileAliases aliases) { file_aliases_ = std::move(aliases); }

@@ -1,5 +1,5 @@
-// One way through for every password: is it blocked? remembered? else argon2id on the pool, always one
-// verification whatever is known of the user, and the answer in the same words.
+// One way through for every password: is it blocked? remembered? else argon2id on the pool, always
+// one verification whatever is known of the user, and the answer in the same words.
 //
 //   throttle ----blocked----------------> 454 4.7.0 login.throttled
 //      |

@@ -1,10 +1,10 @@
 // Who may come in: passwords, SCRAM keys, throttling, and how much an account may send in an hour.
 //
-// argon2id (19 MiB, t=2, p=1) runs on the Offload pool; an unknown user costs the same and gets the same
-// words (535 5.7.8). A success is remembered for minutes under an HMAC of a key of this process, so that
-// clients that log in for every message do not cost 30 ms each. Failures slow down: per address and per
-// account, 421 4.7.0 or 454 4.7.0 with the time after which to try again; a right password during the
-// block is refused too. Tables are bounded (least recently seen goes).
+// argon2id (19 MiB, t=2, p=1) runs on the Offload pool; an unknown user costs the same and gets the
+// same words (535 5.7.8). A success is remembered for minutes under an HMAC of a key of this
+// process, so that clients that log in for every message do not cost 30 ms each. Failures slow
+// down: per address and per account, 454 4.7.0 with the time after which to try again; a right
+// password during the block is refused too. Tables are bounded (least recently seen goes).
 #pragma once
 #include <memory>
 #include <optional>
@@ -18,8 +18,9 @@
 namespace goniec {
 
 struct LoginLimits {
-  std::size_t failures_per_address = 20;   // in `window`, then blocked
-  std::size_t failures_per_account = 10;   // from one address block; a legitimate owner elsewhere still gets in
+  std::size_t failures_per_address = 20;  // in `window`, then blocked
+  // From one address block (/24, /48): a legitimate owner elsewhere still gets in.
+  std::size_t failures_per_account = 10;
   Duration window = std::chrono::minutes(10);
   Duration block = std::chrono::minutes(10);
   Duration remember = std::chrono::minutes(5);
@@ -37,11 +38,12 @@ class Logins {
  public:
   Logins(const Directory& directory, LoginLimits limits, Metrics& metrics, Random& random);
   ~Logins();
-  Task<LoginAnswer> check_password(World& world, IpAddress from, PlainCredentials credentials, std::string mechanism);
+  Task<LoginAnswer> check_password(World& world, IpAddress from, PlainCredentials credentials,
+                                   std::string mechanism);
   // For SCRAM: the stored keys, or keys made from the name that fail for certain (no oracle).
   ScramKeys scram_keys(std::string_view user) const;
   LoginAnswer scram_done(Clock& clock, IpAddress from, std::string_view user, bool proved);
-  // Counts one message of `recipients`; 450 4.7.1 with the time when the account's hour is full.
+  // Counts one message; 450 4.7.1 with the time when the account's hour is full.
   std::optional<Reply> count_message(Clock& clock, const Address& account);
   void set_limits(LoginLimits limits);  // reload
 

@@ -1,5 +1,5 @@
-// Thin: the store has the verbs. Locks are a set of addresses under a mutex, shared by the holders so
-// that a lock may outlive Mailboxes at shutdown.
+// Thin: the store has the verbs. Locks are a set of addresses under a mutex, shared by the holders
+// so that a lock may outlive Mailboxes at shutdown.
 #include "accounts/mailbox.h"
 
 #include <mutex>

@@ -1,11 +1,12 @@
-// Mailboxes: what a reader (POP3, later IMAP) and local delivery need of them. Everything is in the store;
-// here are its verbs for one mailbox, the quota, and the right to hold a mailbox alone.
+// Mailboxes: what a reader (POP3, later IMAP) and local delivery need of them. Everything is in the
+// store; here are its verbs for one mailbox, the quota, and the right to hold a mailbox alone.
 //
-// Reading goes over the ReaderPool (off the loops), removing over the commit thread: remove() ends when
-// it is durable. A message is read as pieces of at most 256 KiB (header) and 64 KiB (body chunks): one
-// piece a reader is in memory, whatever the message's size.
+// Reading goes over the ReaderPool (off the loops), removing over the commit thread: remove() ends
+// when it is durable. A message is read as pieces of at most 256 KiB (header) and 64 KiB (body
+// chunks): one piece a reader is in memory, whatever the message's size.
 // A POP3 session holds its mailbox alone (RFC 1939 §8): MailboxLock, any thread, any shard of the
-// process. Local delivery does not ask for it: a session sees the messages there were when it began.
+// process. Local delivery does not ask for it: a session sees the messages there were when it
+// began.
 #pragma once
 #include <memory>
 #include <optional>
@@ -31,7 +32,8 @@ class MailboxLock {
   std::unique_ptr<Held> held_;
 };
 
-// The octets of one message in order: prepend (of the mailbox, then of the content), header, body chunks.
+// The octets of one message in order: prepend (of the mailbox, then of the content), header, body
+// chunks.
 class MailboxReading {
  public:
   MailboxReading(ReaderPool& readers, MailboxMessage message);

@@ -1,8 +1,8 @@
-// Counts failures of a key in a window, and blocks it for a while when there were too many; and counts
-// messages of an account in the last hour. Pure: time is an argument; one thread at a time.
+// Counts failures of a key in a window, and blocks it for a while when there were too many; and
+// counts messages of an account in the last hour. Pure: time is an argument; one thread at a time.
 //
-// A block begins at the failure that reaches the limit and does not grow by tries during it (they are
-// not looked at), so that a client with an old password gets out by itself.
+// A block begins at the failure that reaches the limit and does not grow by tries during it (they
+// are not looked at), so that a client with an old password gets out by itself.
 // The hour is kept as 12 slots of five minutes: a full hour frees room as its oldest slot passes.
 #pragma once
 #include <array>

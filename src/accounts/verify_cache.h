@@ -1,8 +1,8 @@
-// What the next hop said about recipients of a relay domain with `recipients = verify`, remembered for
-// a while, so that a flood of RCPTs does not become a flood of questions. inbound asks and tells; this
-// only remembers. Bounded; any thread. A temporary answer is remembered briefly, so that a dead next hop
-// is not asked for each recipient. The domain compares as Domain, the local part octet by octet (only
-// the next hop knows about its case).
+// What the next hop said about recipients of a relay domain with `recipients = verify`, remembered
+// for a while, so that a flood of RCPTs does not become a flood of questions. inbound asks and
+// tells; this only remembers. Bounded; any thread. A temporary answer is remembered briefly, so
+// that a dead next hop is not asked for each recipient. The domain compares as Domain, the local
+// part octet by octet (only the next hop knows about its case).
 #pragma once
 #include <memory>
 #include <optional>

@@ -1,5 +1,6 @@
-// Breadth first, one walk a recipient of the envelope: each name is looked at once in a walk (so loops
-// end), each final address is taken once a message (the first way to it decides about NOTIFY).
+// Breadth first, one walk a recipient of the envelope: each name is looked at once in a walk (so
+// loops end), each final address is taken once a message (the first way to it decides about
+// NOTIFY).
 #include "intake/expand.h"
 
 #include <deque>

@@ -1,7 +1,8 @@
 // From the recipients of an envelope to where copies really go: aliases resolved to depth 10 and at
-// most 1,000 results a recipient, each final address once a message, loops end. Pure over a Directory.
-// RFC 3461 §5.2.7: an alias with one target passes NOTIFY and ORCPT on; an alias with several is an
-// expansion (Action: expanded for NOTIFY=SUCCESS) and its targets get NOTIFY without SUCCESS.
+// most 1,000 results a recipient, each final address once a message, loops end. Pure over a
+// Directory. RFC 3461 §5.2.7: an alias with one target passes NOTIFY and ORCPT on; an alias with
+// several is an expansion (Action: expanded for NOTIFY=SUCCESS) and its targets get NOTIFY without
+// SUCCESS.
 #pragma once
 #include <vector>
 
@@ -16,17 +17,21 @@ struct ExpandLimits {
 };
 
 struct FinalRecipient {
-  Recipient recipient;  // ORCPT is set to the envelope's address when an alias changed it and none was given
-  bool local = false;   // a mailbox of this store; else by route
-  std::string rule;     // "user", "alias", "relay", "remote"…
+  // ORCPT is set to the envelope's address when an alias changed it and none was given.
+  Recipient recipient;
+  bool local = false;  // a mailbox of this store; else by route
+  std::string rule;    // "user", "alias", "relay", "remote"…
 };
 struct Expansion {
   std::vector<FinalRecipient> recipients;
-  struct Expanded { Recipient recipient; std::vector<Address> targets; };
+  struct Expanded {
+    Recipient recipient;
+    std::vector<Address> targets;
+  };
   std::vector<Expanded> expanded;  // aliases to several
 };
 // bad_data: too deep or too many (names the alias): 550 5.4.6 / 5.2.4.
-Result<Expansion> expand_recipients(const Directory& directory, const std::vector<Recipient>& recipients,
-                                    ExpandLimits limits);
+Result<Expansion> expand_recipients(const Directory& directory,
+                                    const std::vector<Recipient>& recipients, ExpandLimits limits);
 
 }  // namespace goniec

@@ -1,5 +1,5 @@
-// The pump: one Step of the protocol session after another. Log lines are in Dovecot's grammar, which
-// log analysers and fail2ban know for POP3.
+// The pump: one Step of the protocol session after another. Log lines are in Dovecot's grammar,
+// which log analysers and fail2ban know for POP3.
 #include "reading/pop3.h"
 
 #include <algorithm>

@@ -1,12 +1,14 @@
-// A person reads mail by POP3 (RFC 1939): the session of one connection, from accept to close. It turns
-// proto/pop3 (which decides what may be said) over a Stream, asks Logins and Mailboxes, and keeps time.
+// A person reads mail by POP3 (RFC 1939): the session of one connection, from accept to close. It
+// turns proto/pop3 (which decides what may be said) over a Stream, asks Logins and Mailboxes, and
+// keeps time.
 //
-// Promises: one session holds a mailbox alone, in the whole process (RFC 1939 §8); the list is that of
-// the moment of login, whatever is delivered after; a UIDL is the mailbox's validity and the message's
-// uid, both for life; what DELE marked is removed, durably, before the +OK of QUIT, and only by QUIT.
-// A message costs one piece of at most 256 KiB in memory, whatever its size; an idle session no buffer.
-// Time: `idle` between commands (RFC 1939 §3 asks for ten minutes), `before_login` all together before a
-// login, `session` in all; a client that does not read what it asked for is cut after `idle`.
+// Promises: one session holds a mailbox alone, in the whole process (RFC 1939 §8); the list is that
+// of the moment of login, whatever is delivered after; a UIDL is the mailbox's validity and the
+// message's uid, both for life; what DELE marked is removed, durably, before the +OK of QUIT, and
+// only by QUIT.
+// A message costs one piece of at most 256 KiB in memory, whatever its size; none when idle.
+// Time: `idle` between commands (RFC 1939 §3 asks for ten minutes), `before_login` all together
+// before a login, `session` in all; a client that does not read its answer is cut after `idle`.
 // Passwords go by TLS only: STLS (RFC 2595), or pop3s. Failed logins are slowed down by Logins.
 #pragma once
 #include <functional>

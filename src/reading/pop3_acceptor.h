@@ -1,6 +1,7 @@
-// The POP3 accept loops of one shard: a session for each connection, and the end of all of them. Lives
-// on its loop. stop(): listeners close at once, sessions between commands are told and closed, those
-// that send a message may finish until `deadline`, then their streams are closed; it ends when all have.
+// The POP3 accept loops of one shard: a session for each connection, and the end of all of them.
+// Lives on its loop. stop(): listeners close at once, sessions between commands are told and
+// closed, those that send a message may finish until `deadline`, then their streams are closed; it
+// ends when all have.
 #pragma once
 #include <unordered_set>
 

@@ -1,4 +1,5 @@
-// A person reads mail: true loopback connections, a memory store, and a client that speaks line by line.
+// A person reads mail: true loopback connections, a memory store, and a client that speaks line by
+// line.
 #include "reading/pop3.h"
 
 #include <gtest/gtest.h>
@@ -8,7 +9,6 @@
 #include "base/text.h"
 #include "net/tcp.h"
 #include "reading/pop3_acceptor.h"
-#include "trust/passwords.h"
 
 namespace goniec {
 namespace {
@@ -83,17 +83,12 @@ class Pop3Test : public testing::Test {
  protected:
   Pop3Test() {
     house_.add_domain("a.pl");
-    house_.add_user({.address = ann_, .password_hash = hash()});
-    house_.add_user({.address = address("bob@a.pl"), .password_hash = hash()});
+    house_.add_user_with_password("ann@a.pl", "secret");
+    house_.add_user_with_password("bob@a.pl", "secret");
     options_->hostname = "mail.a.pl";
     options_->tls = TlsContext::server({make_self_signed({"mail.a.pl"}, 1).value()}).value();
   }
   ~Pop3Test() override { house_.wait(stop()); }
-
-  static std::string hash() {
-    static const std::string once = *hash_password("secret");
-    return once;
-  }
 
   Task<int> stop() {
     co_await acceptor_.stop(house_.shard.clock().moment() + seconds(2));
