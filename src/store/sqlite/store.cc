@@ -196,8 +196,13 @@ Result<std::uint64_t> SqliteStore::commit_group() {
 // Moves the WAL into the database. The group is durable already: a failure here fails nobody, but a
 // failed write or sync has sealed the store.
 Result<void> SqliteStore::checkpoint_when_long() {
-  if (static_cast<std::size_t>(wal_pages_) * page_octets < options_.limits.checkpoint_octets)
-    return {};
+  const auto octets = static_cast<std::size_t>(wal_pages_) * page_octets;
+  const std::size_t step = options_.limits.checkpoint_octets;
+  if (octets < checkpointed_octets_) checkpointed_octets_ = 0;  // the WAL began anew
+  if (octets < checkpointed_octets_ + step) return {};
+  // While a reader holds an old state the WAL cannot begin anew: the next try comes a step later,
+  // not with each commit.
+  checkpointed_octets_ = octets;
   int in_log = 0, moved = 0;
   const int status =
       sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
