@@ -1,6 +1,6 @@
 // Building messages: header fields folded at 78 columns (RFC 5322 §2.2.3) with RFC 2047 words where
-// needed, MIME parts and multiparts (RFC 2045, 2046). Pure text in, CRLF text out; whatever is given,
-// no text can end its field or imitate a boundary.
+// needed, MIME parts and multiparts (RFC 2045, 2046). Pure text in, CRLF text out; whatever is
+// given, no text can end its field or imitate a boundary.
 #pragma once
 #include <string>
 #include <string_view>
@@ -11,8 +11,8 @@
 
 namespace goniec {
 
-// "Name: value\r\n". Controls in the value become '?'; it breaks at blanks, a word longer than a line
-// of 998 octets is cut. Non-ASCII stays as it is.
+// "Name: value\r\n". Controls in the value become '?'; it breaks at blanks, a word longer than a
+// line of 998 octets is cut. Non-ASCII stays as it is.
 std::string header_field(std::string_view name, std::string_view value);
 // The same for unstructured text of people: non-ASCII as encoded words.
 std::string text_field(std::string_view name, std::string_view utf8);

@@ -1,5 +1,5 @@
-// Reading dates: see date.h. The value is cut into words and numbers once; one small function reads each
-// part of the date off the front.
+// Reading dates: see date.h. The value is cut into words and numbers once; one small function reads
+// each part of the date off the front.
 #include "mail/date.h"
 
 #include <array>

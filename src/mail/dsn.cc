@@ -3,12 +3,12 @@
 //   multipart/report; report-type=delivery-status          RFC 6522 §3
 //     1 text/plain                                         people first
 //     2 message/delivery-status                            RFC 3464 §2; programs
-//       or message/global-delivery-status                  RFC 6533 §4; when an address is not ASCII
+//       or message/global-delivery-status                  RFC 6533 §4; an address not ASCII
 //     3 text/rfc822-headers or message/rfc822              RFC 6522 §4; RET decides
 //       or message/global-headers or message/global        RFC 6533 §5, §6; header fields in UTF-8
 //
-// Everything a peer said passes through header_field (one line, no controls) or a transfer encoding.
-// RET=FULL is obeyed only in a report of failure (RFC 3461 §4.3).
+// Everything a peer said passes through header_field (one line, no controls) or a transfer
+// encoding. RET=FULL is obeyed only in a report of failure (RFC 3461 §4.3).
 #include "mail/dsn.h"
 
 #include <fmt/format.h>

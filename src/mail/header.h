@@ -1,6 +1,6 @@
 // The header block of a message, scanned once (RFC 5322 §2.2): one pass, views into the given text.
-// Limits: 256 KiB a block, 1,000 fields; the block ends with an empty line, which it includes. Lines
-// end with CRLF; a bare LF is read as a line end too (what comes in by SMTP has none).
+// Limits: 256 KiB a block, 1,000 fields; the block ends with an empty line, which it includes.
+// Lines end with CRLF; a bare LF is read as a line end too (what comes in by SMTP has none).
 #pragma once
 #include <cstdint>
 #include <string>

@@ -3,11 +3,11 @@
 // The input is a sequence of lines. A line is in one of two places:
 //
 //   place   | the line is                    | what happens
-//   header  | empty                          | the header ends, open_body() decides what the body is
+//   header  | empty                          | the header ends, end_header() says what the body is
 //           | a field, or its continuation   | kept
 //           | a boundary of an open multipart| the header ends, then as in a body
 //           | else                           | the header ends before it, the line is body
-//   body    | a boundary of an open multipart| all parts inside of it end; "--" at its end closes it
+//   body    | a boundary of an open multipart| all parts inside of it end; "--" after it closes
 //           | else                           | passes by
 //
 // Lines of a body are copied only when the end of a chunk cuts them, and then only their begin.
@@ -156,8 +156,8 @@ void MimeScanner::State::end_header(std::uint64_t body_begin) {
   result.parts[index].holds_message = result.parts.size() > before;
 }
 
-// A line that begins with "--": true when it is a boundary. RFC 2046 §5.1.1: it is enough that the line
-// begins with the boundary; of several that fit, the longest is meant, then the innermost.
+// A line that begins with "--": true when it is a boundary. RFC 2046 §5.1.1: it is enough that the
+// line begins with the boundary; of several that fit, the longest is meant, then the innermost.
 bool MimeScanner::State::boundary_line(std::string_view text, std::uint64_t octets) {
   const auto candidate = without_line_end(text).substr(2);
   const MimePart* best = nullptr;

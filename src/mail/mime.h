@@ -1,11 +1,11 @@
-// The MIME structure of a message (RFC 2045, 2046), found while its octets pass by: boundaries, parts,
-// where each begins and ends. Nothing is decoded and no body is kept; one pass, memory bounded by the
-// limits, depth by a stack of its own, so that neither 10^5 nested parts nor a megabyte of dashes costs
-// more than their octets.
+// The MIME structure of a message (RFC 2045, 2046), found while its octets pass by: boundaries,
+// parts, where each begins and ends. Nothing is decoded and no body is kept; one pass, memory
+// bounded by the limits, depth by a stack of its own, so that neither 10^5 nested parts nor a
+// megabyte of dashes costs more than their octets.
 //
-// What is broken is read as far as a reader would show it, and a fault is set: a multipart without a
-// boundary is a leaf, a part that is not closed ends with what contains it, what exceeds a limit is
-// opaque. Line ends are CRLF or LF.
+// What is broken is read as far as a reader would show it, and a fault is set: a multipart without
+// a boundary is a leaf, a part that is not closed ends with what contains it, what exceeds a limit
+// is opaque. Line ends are CRLF or LF.
 #pragma once
 #include <cstdint>
 #include <memory>

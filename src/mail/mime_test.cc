@@ -108,8 +108,8 @@ TEST(Mime, FieldsOfAPartAreRead) {
 TEST(Mime, DepthAndPartsHaveALimit) {
   std::string deep;
   for (int level = 0; level < 20'000; ++level) {
-    deep +=
-        fmt::format("Content-Type: multipart/mixed; boundary=b{:06}\r\n\r\n--b{:06}\r\n", level, level);
+    deep += fmt::format("Content-Type: multipart/mixed; boundary=b{:06}\r\n\r\n--b{:06}\r\n", level,
+                        level);
   }
   const auto nested = scan_mime(deep);
   EXPECT_TRUE(nested.faults.too_deep);

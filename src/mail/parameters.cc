@@ -1,6 +1,7 @@
-// Parameters of structured fields: see words.h. RFC 2045 §5.1 and RFC 2231 §3 (continuations) and §4
-// (charset); a gap in the numbers ends a value. Each parameter is put into its name's place once and the
-// pieces are joined in number order at the end, so that 10^4 of them cost 10^4 steps, not their square.
+// Parameters of structured fields: see words.h. RFC 2045 §5.1 and RFC 2231 §3 (continuations) and
+// §4 (charset); a gap in the numbers ends a value. Each parameter is put into its name's place once
+// and the pieces are joined in number order at the end, so that 10^4 of them cost 10^4 steps, not
+// their square.
 #include <algorithm>
 #include <map>
 #include <tuple>

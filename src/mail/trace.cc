@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::size_t line_columns = 78;  // RFC 5322 §2.1.1
 
-// A field made of words that never break inside; the line breaks before a word that would be cut off,
-// and always before the words that begin a clause ("by", "for").
+// A field made of words that never break inside; the line breaks before a word that would be cut
+// off, and always before the words that begin a clause ("by", "for").
 class FieldWriter {
  public:
   explicit FieldWriter(std::string_view name) : out_(name) {
@@ -40,8 +40,8 @@ class FieldWriter {
   bool fresh_ = true;  // a line with nothing but the name is never left behind
 };
 
-// What a peer calls itself, safe anywhere in a Received field: nothing that opens a comment, ends the
-// field or starts a clause.
+// What a peer calls itself, safe anywhere in a Received field: nothing that opens a comment, ends
+// the field or starts a clause.
 std::string safe_name(std::string_view peer_text) {
   std::string safe;
   for (char c : printable(peer_text, 255)) {

@@ -1,7 +1,7 @@
 // Content-Transfer-Encoding both ways (RFC 2045 §6). Encoders write what every reader understands:
-// lines of at most 76 characters, CRLF, no blank at a line's end, no leading dot and no "From " that a
-// careless relay could touch. Decoders take what the world sends: soft breaks with bare LF, lower-case
-// digits, stray characters, missing padding. All are linear, and none fails.
+// lines of at most 76 characters, CRLF, no blank at a line's end, no leading dot and no "From "
+// that a careless relay could touch. Decoders take what the world sends: soft breaks with bare LF,
+// lower-case digits, stray characters, missing padding. All are linear, and none fails.
 #pragma once
 #include <string>
 #include <string_view>

@@ -10,8 +10,8 @@
 
 namespace goniec {
 
-// Bytes of a charset ("iso-8859-2", any case) as UTF-8; what cannot be converted is U+FFFD. nullopt:
-// unknown charset.
+// Bytes of a charset ("iso-8859-2", any case) as UTF-8; what cannot be converted is U+FFFD.
+// nullopt: unknown charset.
 std::optional<std::string> to_utf8(std::string_view charset, std::string_view bytes);
 
 // An unstructured value or a phrase: unfolded, encoded words decoded.

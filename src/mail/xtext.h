@@ -14,7 +14,8 @@ std::optional<std::string> decode_xtext(std::string_view xtext);  // nullopt: no
 // UTF-8 without controls: nothing in it can end a line or a field.
 bool is_safe_in_a_field(std::string_view text);
 
-// RFC 6533 §3: "\x{F6}" to the character itself; nullopt: not of that form, or a forbidden character.
+// RFC 6533 §3: "\x{F6}" to the character itself; nullopt: not of that form, or a forbidden
+// character.
 std::optional<std::string> decode_utf8_address(std::string_view text);
 std::string encode_utf8_address(std::string_view utf8);  // into utf-8-addr-xtext: ASCII only
 

@@ -1,5 +1,5 @@
-// Any octets as an address, a path, a domain, a HELO name and an address list. What parses is printed
-// and parses again to the same; what is printed holds no control and no line end.
+// Any octets as an address, a path, a domain, a HELO name and an address list. What parses is
+// printed and parses again to the same; what is printed holds no control and no line end.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

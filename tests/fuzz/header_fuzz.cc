@@ -1,6 +1,6 @@
 // Any octets as a header block: its fields and its rest are the input again, unfolded values and
-// message ids hold no line end, dates and decoded words survive a second pass, and a composed field is
-// one field whatever its value.
+// message ids hold no line end, dates and decoded words survive a second pass, and a composed field
+// is one field whatever its value.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

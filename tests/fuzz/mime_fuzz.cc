@@ -1,5 +1,5 @@
-// Any octets as a message: the same structure whole and in pieces, parts inside of their parents and of
-// the message, limits kept; transfer encodings come back.
+// Any octets as a message: the same structure whole and in pieces, parts inside of their parents
+// and of the message, limits kept; transfer encodings come back.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

@@ -1,11 +1,11 @@
 // Runs files of test data against the mail room: vectors_mail SUITE PATH...
 //
-//   address   isemail XML: what RFC 5321 allows parses, ISEMAIL_ERR and what only RFC 5322 allows does
-//             not; deprecated forms may do either
+//   address   isemail XML: what RFC 5321 allows parses; ISEMAIL_ERR and what only RFC 5322
+//             allows does not; deprecated forms may do either
 //   eai       TSV: escaped address, expectation
 //   encoding  TSV by file name: base64, quoted_printable, rfc2047_decode, rfc2231_params, xtext
-//   mime      messages: whole or cut in pieces gives one structure; beside a mime4j NAME.xml the events
-//             agree, beside a mail-parser NAME.json the number of parts
+//   mime      messages: whole or cut in pieces gives one structure; beside a mime4j NAME.xml
+//             the events agree, beside a mail-parser NAME.json the number of parts
 //
 // Folders are searched. Prints each failing case and closes with "N passed, N failed".
 #include <algorithm>
@@ -303,7 +303,8 @@ void run_mime(const fs::path& path, Tally& tally) {
     parse_header_mailboxes(field.value);
     decode_words(field.value);
   }
-  // A message in base64 is a leaf to us, and how to count parts of broken mail is each reader's own.
+  // A message in base64 is a leaf to us, and how to count parts of broken mail is each reader's
+  // own.
   const bool opaque = std::any_of(
       structure.parts.begin(), structure.parts.end(),
       [](const MimePart& part) { return part.type == "message/rfc822" && !part.holds_message; });
