@@ -168,7 +168,8 @@ std::optional<QueueAction> action_of(std::string_view name) {
   return std::nullopt;
 }
 
-// Actions have a sense for some states only; by filter the others are left alone, by id they are told.
+// Actions have a sense for some states only; by filter the others are left alone, by id they are
+// told.
 bool applies(QueueAction action, const Entry& entry) {
   switch (action) {
     case QueueAction::hold:

@@ -1,4 +1,5 @@
-// The table of calls: method, path pattern, handler, and at which doors it may come. One place says what
+// The table of calls: method, path pattern, handler, and at which doors it may come. One place says
+// what
 // the API is; docs/cli.md and later openapi.yaml follow it.
 #pragma once
 #include <span>
@@ -18,7 +19,8 @@ struct ApiRoute {
 };
 
 std::span<const ApiRoute> api_routes();
-// Finds the handler and runs it; 404, 405 and 403 as error replies. `call.path` as it came (still encoded).
+// Finds the handler and runs it; 404, 405 and 403 as error replies. `call.path` as it came (still
+// encoded).
 // The context outlives the task.
 Task<ApiReply> answer_call(ApiContext& context, ApiDoor door, ApiCall call);
 

@@ -1,5 +1,7 @@
-// The timeline of a message from its events: six stages, connect, identify, envelope, content, route,
-// deliver, each with its time, what it took, the rule or reply that decided, and TLS facts. Pure: events
+// The timeline of a message from its events: six stages, connect, identify, envelope, content,
+// route,
+// deliver, each with its time, what it took, the rule or reply that decided, and TLS facts. Pure:
+// events
 // in, JSON out. The format of Event::data is queue/event_data.h.
 #pragma once
 #include <string>

@@ -34,7 +34,8 @@ std::string json_of(const ConfigProblems& problems) {
   return std::move(w).take() + "\n";
 }
 
-// TOML values of the settings are strings, numbers, booleans and lists of them: nearly JSON. Shown as text.
+// TOML values of the settings are strings, numbers, booleans and lists of them: nearly JSON. Shown
+// as text.
 std::string json_of(const LoadedConfig& loaded, bool effective) {
   JsonWriter w;
   w.array();

@@ -1,4 +1,5 @@
-// What sendmail adds to a message and takes from its header (sendmail.h, complete_message). RFC 5322 §3.6:
+// What sendmail adds to a message and takes from its header (sendmail.h, complete_message). RFC
+// 5322 §3.6:
 // From and Date are required, Message-ID wanted; Bcc is for the sender's eyes only.
 #include <algorithm>
 
@@ -77,7 +78,8 @@ Parts split_message(const std::string& text) {
   return parts;
 }
 
-// The addresses of a list as their writer wrote them, also without a domain: quotes, comments, names and
+// The addresses of a list as their writer wrote them, also without a domain: quotes, comments,
+// names and
 // groups are understood (RFC 5322 §3.4).
 class AddressScanner {
  public:

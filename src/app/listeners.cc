@@ -17,11 +17,13 @@ namespace goniec {
 namespace {
 
 bool is_mail(ListenerKind kind) {
-  return kind == ListenerKind::mx || kind == ListenerKind::submission || kind == ListenerKind::submissions ||
-         kind == ListenerKind::lmtp;
+  return kind == ListenerKind::mx || kind == ListenerKind::submission ||
+         kind == ListenerKind::submissions || kind == ListenerKind::lmtp;
 }
 
-bool is_mailbox(ListenerKind kind) { return kind == ListenerKind::pop3 || kind == ListenerKind::pop3s; }
+bool is_mailbox(ListenerKind kind) {
+  return kind == ListenerKind::pop3 || kind == ListenerKind::pop3s;
+}
 
 bool is_built(ListenerKind kind) {
   return is_mail(kind) || is_mailbox(kind) || kind == ListenerKind::admin;
@@ -46,8 +48,9 @@ Result<void> Node::State::own_storage() {
   const passwd* user = user_to_become(settings());
   if (!user) {
     if (::geteuid() == 0 && settings().user_given && settings().user != "root")
-      return fail(ErrorKind::config, fmt::format("{}: user = \"{}\" does not exist; create it, or remove the line",
-                                                 settings().file, settings().user));
+      return fail(ErrorKind::config,
+                  fmt::format("{}: user = \"{}\" does not exist; create it, or remove the line",
+                              settings().file, settings().user));
     return {};
   }
   TRY(disk.make_directory(storage_path));
@@ -55,10 +58,12 @@ Result<void> Node::State::own_storage() {
   names.push_back(".");
   for (const std::string& name : names) {
     const std::string path = storage_path + "/" + name;
-    if (::lchown(path.c_str(), user->pw_uid, user->pw_gid) != 0) return fail_errno("chown " + path, errno);
+    if (::lchown(path.c_str(), user->pw_uid, user->pw_gid) != 0)
+      return fail_errno("chown " + path, errno);
   }
   // The store is made by the user it will be read by; root comes back for the ports below 1024.
-  if (::setegid(user->pw_gid) != 0 || ::seteuid(user->pw_uid) != 0) return fail_errno("seteuid " + settings().user, errno);
+  if (::setegid(user->pw_gid) != 0 || ::seteuid(user->pw_uid) != 0)
+    return fail_errno("seteuid " + settings().user, errno);
   return {};
 }
 
@@ -68,12 +73,16 @@ Result<void> Node::State::bind_listeners() {
   }
   for (const ListenerOption& option : settings().listeners) {
     if (!is_built(option.kind))
-      return fail(ErrorKind::config, fmt::format("{}:{}: listener kind \"{}\" is not available in this version; remove it",
-                                                 settings().file, option.line, name_of(option.kind)));
-    const bool needs_tls = option.kind == ListenerKind::submissions || option.kind == ListenerKind::pop3s;
+      return fail(
+          ErrorKind::config,
+          fmt::format("{}:{}: listener kind \"{}\" is not available in this version; remove it",
+                      settings().file, option.line, name_of(option.kind)));
+    const bool needs_tls =
+        option.kind == ListenerKind::submissions || option.kind == ListenerKind::pop3s;
     if (needs_tls && !inbound_now->tls)
-      return fail(ErrorKind::config, fmt::format("{}:{}: a {} listener needs [tls] certificate and key", settings().file,
-                                                 option.line, name_of(option.kind)));
+      return fail(ErrorKind::config,
+                  fmt::format("{}:{}: a {} listener needs [tls] certificate and key",
+                              settings().file, option.line, name_of(option.kind)));
     BoundListener listener;
     listener.option = option;
     listener.address = option.address;
@@ -84,10 +93,13 @@ Result<void> Node::State::bind_listeners() {
       listen.reuse_port = count > 1;
       auto opened = shards[i]->network.listen(listen);
       if (!opened)
-        return fail(opened.error().kind, fmt::format("{}:{}: {} listener {}: {}", settings().file, option.line,
-                                                     name_of(option.kind), listener.address.text(), opened.error().message),
-                    opened.error().system_errno);
-      listener.address = (*opened)->local();  // port 0 became a port: the other shards take the same
+        return fail(
+            opened.error().kind,
+            fmt::format("{}:{}: {} listener {}: {}", settings().file, option.line,
+                        name_of(option.kind), listener.address.text(), opened.error().message),
+            opened.error().system_errno);
+      listener.address =
+          (*opened)->local();  // port 0 became a port: the other shards take the same
       listener.per_shard.push_back(std::move(*opened));
     }
     bound.push_back(std::move(listener));
@@ -98,7 +110,8 @@ Result<void> Node::State::bind_listeners() {
 Result<void> become_user(const std::string& name) {
   const passwd* user = ::getpwnam(name.c_str());
   if (!user) return fail(ErrorKind::config, fmt::format("user \"{}\" does not exist", name));
-  if (::initgroups(name.c_str(), user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)
+  if (::initgroups(name.c_str(), user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 ||
+      ::setuid(user->pw_uid) != 0)
     return fail_errno("becoming " + name, errno);
   return {};
 }
@@ -112,14 +125,16 @@ void Node::State::serve_listeners() {
   for (BoundListener& listener : bound) {
     for (std::size_t i = 0; i < listener.per_shard.size(); ++i) {
       NodeShard& shard = *shards[i];
-      ListenerOptions options{.kind = listener.option.kind, .trust = listener.option.trust,
+      ListenerOptions options{.kind = listener.option.kind,
+                              .trust = listener.option.trust,
                               .proxy_from = listener.option.proxy_from};
       shard.run([&] {
         if (is_mail(listener.option.kind))
           shard.acceptor->add(std::move(listener.per_shard[i]), std::move(options));
         else if (is_mailbox(listener.option.kind))
-          shard.pop3_acceptor->add(std::move(listener.per_shard[i]),
-                                   Pop3Listener{.kind = listener.option.kind, .proxy_from = options.proxy_from});
+          shard.pop3_acceptor->add(
+              std::move(listener.per_shard[i]),
+              Pop3Listener{.kind = listener.option.kind, .proxy_from = options.proxy_from});
         else
           shard.web->add(std::move(listener.per_shard[i]), handler(ApiDoor::observe));
       });
@@ -139,10 +154,12 @@ Result<void> Node::State::open_sockets() {
     });
   };
   TRY(open(storage_path + "/goniec.sock", 0600, ApiDoor::admin_socket));
-  if (!settings().local.socket.empty()) return open(settings().local.socket, 0666, ApiDoor::submit_socket);
+  if (!settings().local.socket.empty())
+    return open(settings().local.socket, 0666, ApiDoor::submit_socket);
   // /run/goniec is there when systemd or the package made it.
-  struct stat info {};
-  if (::stat("/run/goniec", &info) == 0 && ::access("/run/goniec", W_OK) == 0 && storage_path == "/var/lib/goniec")
+  struct stat info{};
+  if (::stat("/run/goniec", &info) == 0 && ::access("/run/goniec", W_OK) == 0 &&
+      storage_path == "/var/lib/goniec")
     return open("/run/goniec/submit.sock", 0666, ApiDoor::submit_socket);
   return open(storage_path + "/submit.sock", 0666, ApiDoor::submit_socket);
 }
@@ -151,7 +168,12 @@ std::string Node::State::listeners_json() const {
   JsonWriter json;
   json.array();
   for (const BoundListener& listener : bound)
-    json.object().key("kind").text(name_of(listener.option.kind)).key("address").text(listener.address.text()).end();
+    json.object()
+        .key("kind")
+        .text(name_of(listener.option.kind))
+        .key("address")
+        .text(listener.address.text())
+        .end();
   json.end();
   return std::move(json).take();
 }

@@ -22,9 +22,15 @@ ResolverOptions resolver_options(const Config& config) {
   for (const Endpoint& server : config.resolver.servers) options.servers.push_back(server.text());
   options.trust_anchor_file = config.resolver.trust_anchor;
   switch (config.resolver.dnssec) {
-    case DnssecMode::automatic: options.dnssec = Dnssec::automatic; break;
-    case DnssecMode::require: options.dnssec = Dnssec::required; break;
-    case DnssecMode::off: options.dnssec = Dnssec::off; break;
+    case DnssecMode::automatic:
+      options.dnssec = Dnssec::automatic;
+      break;
+    case DnssecMode::require:
+      options.dnssec = Dnssec::required;
+      break;
+    case DnssecMode::off:
+      options.dnssec = Dnssec::off;
+      break;
   }
   return options;
 }
@@ -54,7 +60,8 @@ Result<void> Node::State::open_store() {
 Result<void> Node::State::load_tls() {
   std::shared_ptr<const TlsContext> server;
   if (settings().tls.given()) {
-    TlsCertificate certificate = TRY(read_certificate(disk, settings().tls.certificate, settings().tls.key));
+    TlsCertificate certificate =
+        TRY(read_certificate(disk, settings().tls.certificate, settings().tls.key));
     server = TRY(TlsContext::server({std::move(certificate)}));
   }
   TlsClientTrust trust;
@@ -62,7 +69,8 @@ Result<void> Node::State::load_tls() {
   auto client = TRY(TlsContext::client(trust));
   std::lock_guard lock(mutex);
   pop3_now = std::make_shared<const Pop3Options>(pop3_options(settings(), server));
-  inbound_now = std::make_shared<const InboundOptions>(inbound_options(settings(), std::move(server)));
+  inbound_now =
+      std::make_shared<const InboundOptions>(inbound_options(settings(), std::move(server)));
   if (!client_tls) client_tls = std::move(client);
   return {};
 }
@@ -93,8 +101,9 @@ Result<void> Node::State::make_shard() {
   parts.world.emplace(World{parts.loop, parts.network, *parts.resolver, *parts.http, *offload});
   parts.hosts = std::make_unique<Hosts>(hosts_options(settings()), *parts.world);
   parts.local = std::make_unique<LocalDelivery>(*directory, *readers, *queue, parts.loop);
-  parts.dispatcher = std::make_unique<Dispatcher>(dispatcher_options(settings()), *parts.hosts, *queue, *parts.local,
-                                                  client_tls, *parts.world, metrics, log);
+  parts.dispatcher =
+      std::make_unique<Dispatcher>(dispatcher_options(settings()), *parts.hosts, *queue,
+                                   *parts.local, client_tls, *parts.world, metrics, log);
   queue->add_shard(parts.loop, *parts.dispatcher);
   Loop& loop = parts.loop;
   parts.inbound.emplace(InboundParts{
@@ -107,9 +116,10 @@ Result<void> Node::State::make_shard() {
       .log = log,
       .options = [this] { return inbound_options_now(); },
       .store_health = [this] { return store->health(); },
-      .is_over_quota = [this, &loop](Address mailbox, std::uint64_t octets) {
-        return is_over_quota(loop, std::move(mailbox), octets);
-      },
+      .is_over_quota =
+          [this, &loop](Address mailbox, std::uint64_t octets) {
+            return is_over_quota(loop, std::move(mailbox), octets);
+          },
       .verify_recipient = {},
   });
   parts.acceptor = std::make_unique<Acceptor>(*parts.inbound);
@@ -180,7 +190,8 @@ void Node::State::drain() {
   const Moment deadline = clock.moment() + drain_time - std::chrono::seconds(1);
   std::vector<std::future<void>> ends;
   struct End {
-    static Task<void> run(State& state, NodeShard& shard, Moment until, std::shared_ptr<std::promise<void>> done) {
+    static Task<void> run(State& state, NodeShard& shard, Moment until,
+                          std::shared_ptr<std::promise<void>> done) {
       co_await shard.acceptor->stop(until - std::chrono::seconds(1));
       co_await shard.pop3_acceptor->stop(until - std::chrono::seconds(1));
       co_await shard.web->stop();
@@ -195,13 +206,17 @@ void Node::State::drain() {
   for (auto& shard : shards) {
     auto done = std::make_shared<std::promise<void>>();
     ends.push_back(done->get_future());
-    shard->loop.post([this, part = shard.get(), deadline, done] { spawn(End::run(*this, *part, deadline, done)); });
+    shard->loop.post([this, part = shard.get(), deadline, done] {
+      spawn(End::run(*this, *part, deadline, done));
+    });
   }
   const auto limit = std::chrono::steady_clock::now() + drain_time;
   for (auto& end : ends) {
     if (end.wait_until(limit) == std::future_status::ready) continue;
-    // What still runs is in the queue, durable: a restart takes it up. Nothing is lost by leaving now.
-    say(LogLevel::warning, "drain.cut", "stopping with deliveries under way; they stay in the queue");
+    // What still runs is in the queue, durable: a restart takes it up. Nothing is lost by leaving
+    // now.
+    say(LogLevel::warning, "drain.cut",
+        "stopping with deliveries under way; they stay in the queue");
     log.flush();
     ::unlink((storage_path + "/listeners.json").c_str());
     std::_Exit(0);
@@ -238,7 +253,9 @@ void Node::stop() {
   if (!std::exchange(state_->stop_was_asked, true)) state_->stop_asked.set_value();
 }
 
-std::string Node::listeners_json() const { return state_->listeners_json(); }
+std::string Node::listeners_json() const {
+  return state_->listeners_json();
+}
 
 // ---------------------------------------------------------------- reload
 Result<void> Node::State::reload() {
@@ -264,13 +281,15 @@ Result<void> Node::State::reload() {
   admission->set_limits(admission_limits(fresh));
   for (auto& shard : shards) {
     NodeShard& parts = *shard;
-    parts.loop.post([&parts, hosts = hosts_options(fresh), dispatch = dispatcher_options(fresh)]() mutable {
-      parts.hosts->set_options(std::move(hosts));
-      parts.dispatcher->set_options(std::move(dispatch));
-    });
+    parts.loop.post(
+        [&parts, hosts = hosts_options(fresh), dispatch = dispatcher_options(fresh)]() mutable {
+          parts.hosts->set_options(std::move(hosts));
+          parts.dispatcher->set_options(std::move(dispatch));
+        });
   }
   if (!same_listeners(fresh, settings()))
-    say(LogLevel::warning, "reload.listeners", "warning: listeners changed in the config; they take effect at a restart");
+    say(LogLevel::warning, "reload.listeners",
+        "warning: listeners changed in the config; they take effect at a restart");
   std::lock_guard lock(mutex);
   config = std::move(*loaded);
   say(LogLevel::info, "reload.done", "configuration reloaded");
@@ -282,6 +301,8 @@ Config Node::config() const {
   return state_->settings();
 }
 
-Result<void> Node::reload() { return state_->reload(); }
+Result<void> Node::reload() {
+  return state_->reload();
+}
 
 }  // namespace goniec

@@ -16,7 +16,8 @@ constexpr std::uint32_t scram_iterations = 100000;
 Result<PasswordRecord> make_password_record(std::string password, bool scram) {
   PasswordRecord record;
   record.hash = TRY(hash_password(password));
-  if (scram) record.scram = derive_scram_keys(TRY(saslprep(password)), random_secret(16), scram_iterations);
+  if (scram)
+    record.scram = derive_scram_keys(TRY(saslprep(password)), random_secret(16), scram_iterations);
   return record;
 }
 
@@ -27,21 +28,30 @@ std::optional<std::string> name_of_user(unsigned uid) {
 
 std::string_view tls_name(RouteTls tls) {
   switch (tls) {
-    case RouteTls::opportunistic: return "opportunistic";
-    case RouteTls::required: return "required";
-    case RouteTls::none: return "none";
+    case RouteTls::opportunistic:
+      return "opportunistic";
+    case RouteTls::required:
+      return "required";
+    case RouteTls::none:
+      return "none";
   }
   return "opportunistic";
 }
 
 std::string_view kind_name(RecipientKind kind) {
   switch (kind) {
-    case RecipientKind::mailbox: return "mailbox";
-    case RecipientKind::alias: return "alias";
-    case RecipientKind::relay: return "relay domain";
-    case RecipientKind::verify: return "relay domain (verify)";
-    case RecipientKind::remote: return "remote";
-    case RecipientKind::unknown: return "unknown user";
+    case RecipientKind::mailbox:
+      return "mailbox";
+    case RecipientKind::alias:
+      return "alias";
+    case RecipientKind::relay:
+      return "relay domain";
+    case RecipientKind::verify:
+      return "relay domain (verify)";
+    case RecipientKind::remote:
+      return "remote";
+    case RecipientKind::unknown:
+      return "unknown user";
   }
   return "remote";
 }
@@ -60,7 +70,8 @@ Task<std::string> Node::State::explain_route(Address address) {
     for (const Address& target : resolved.targets) json.text(target.text());
     json.end();
   }
-  const bool routed = resolved.kind == RecipientKind::relay || resolved.kind == RecipientKind::verify ||
+  const bool routed = resolved.kind == RecipientKind::relay ||
+                      resolved.kind == RecipientKind::verify ||
                       resolved.kind == RecipientKind::remote;
   if (routed) {
     RouteTable table;
@@ -69,7 +80,12 @@ Task<std::string> Node::State::explain_route(Address address) {
       table = route_table(settings());
     }
     const Route route = table.route(address.domain());
-    json.key("rule").text(route.rule).key("transport").text(name_of(route.transport)).key("tls").text(tls_name(route.tls));
+    json.key("rule")
+        .text(route.rule)
+        .key("transport")
+        .text(name_of(route.transport))
+        .key("tls")
+        .text(tls_name(route.tls));
     if (!route.user.empty()) json.key("login").text(route.user);
     if (route.transport != Transport::sink && route.transport != Transport::lmtp_unix) {
       HostList list = co_await shard.hosts->find(route);
@@ -109,22 +125,25 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
       .intake = [this] { return inbound_options_now()->intake; },
       .listeners_json = [this] { return listeners_json(); },
       .reload = [this] { return reload(); },
-      .reload_aliases = [this] {
-        std::unique_lock lock(mutex);
-        auto files = settings().local.aliases;
-        lock.unlock();
-        return directory->reload_alias_files(std::move(files));
-      },
+      .reload_aliases =
+          [this] {
+            std::unique_lock lock(mutex);
+            auto files = settings().local.aliases;
+            lock.unlock();
+            return directory->reload_alias_files(std::move(files));
+          },
       .explain_route = [this](Address address) { return explain_route(std::move(address)); },
-      .make_password = [](std::string password, bool scram) { return make_password_record(std::move(password), scram); },
+      .make_password = [](std::string password,
+                          bool scram) { return make_password_record(std::move(password), scram); },
       .user_name = [](unsigned uid) { return name_of_user(uid); },
-      .is_trusted_user = [this](unsigned uid) {
-        std::lock_guard lock(mutex);
-        const auto name = name_of_user(uid);
-        for (const std::string& trusted : settings().local.trusted_users)
-          if (trusted == std::to_string(uid) || (name && trusted == *name)) return true;
-        return false;
-      },
+      .is_trusted_user =
+          [this](unsigned uid) {
+            std::lock_guard lock(mutex);
+            const auto name = name_of_user(uid);
+            for (const std::string& trusted : settings().local.trusted_users)
+              if (trusted == std::to_string(uid) || (name && trusted == *name)) return true;
+            return false;
+          },
   });
 }
 
@@ -133,7 +152,8 @@ Task<HttpReply> Node::State::answer_http(ApiDoor door, HttpCall call) {
   api_call.method = std::move(call.method);
   const std::size_t mark = call.target.find('?');
   api_call.path = call.target.substr(0, mark);
-  if (mark != std::string::npos) api_call.query = parse_query(std::string_view(call.target).substr(mark + 1));
+  if (mark != std::string::npos)
+    api_call.query = parse_query(std::string_view(call.target).substr(mark + 1));
   api_call.body = std::move(call.body);
   api_call.peer = call.peer;
   ApiReply reply = co_await answer_call(*api, door, std::move(api_call));

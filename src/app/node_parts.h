@@ -1,4 +1,5 @@
-// The inside of Node: what one shard holds, and the state that node.cc, listeners.cc and node_calls.cc share.
+// The inside of Node: what one shard holds, and the state that node.cc, listeners.cc and
+// node_calls.cc share.
 #pragma once
 #include <future>
 #include <mutex>
@@ -103,7 +104,10 @@ struct Node::State {
   bool stop_was_asked = false;
 
   State(LoadedConfig loaded, LogSink& sink, Metrics& registry)
-      : config(std::move(loaded)), storage_path(config.config.storage.path), log(sink), metrics(registry) {}
+      : config(std::move(loaded)),
+        storage_path(config.config.storage.path),
+        log(sink),
+        metrics(registry) {}
 
   const Config& settings() const { return config.config; }
   std::shared_ptr<const InboundOptions> inbound_options_now() const {
@@ -128,7 +132,7 @@ struct Node::State {
   void drain();
   void end_shards();
   // listeners.cc
-  Result<void> own_storage();      // root: the folder belongs to the user it will run as
+  Result<void> own_storage();  // root: the folder belongs to the user it will run as
   Result<void> bind_listeners();
   Result<void> drop_privileges();
   void serve_listeners();

@@ -8,22 +8,32 @@ namespace {
 
 Transport transport_of(RelayKind kind) {
   switch (kind) {
-    case RelayKind::mx: return Transport::mx;
-    case RelayKind::smtp: return Transport::smtp;
-    case RelayKind::smtps: return Transport::smtps;
-    case RelayKind::submission: return Transport::submission;
-    case RelayKind::lmtp: return Transport::lmtp;
-    case RelayKind::lmtp_unix: return Transport::lmtp_unix;
-    case RelayKind::sink: return Transport::sink;
+    case RelayKind::mx:
+      return Transport::mx;
+    case RelayKind::smtp:
+      return Transport::smtp;
+    case RelayKind::smtps:
+      return Transport::smtps;
+    case RelayKind::submission:
+      return Transport::submission;
+    case RelayKind::lmtp:
+      return Transport::lmtp;
+    case RelayKind::lmtp_unix:
+      return Transport::lmtp_unix;
+    case RelayKind::sink:
+      return Transport::sink;
   }
   return Transport::mx;
 }
 
 RouteTls tls_of(RelayTls tls) {
   switch (tls) {
-    case RelayTls::opportunistic: return RouteTls::opportunistic;
-    case RelayTls::required: return RouteTls::required;
-    case RelayTls::none: return RouteTls::none;
+    case RelayTls::opportunistic:
+      return RouteTls::opportunistic;
+    case RelayTls::required:
+      return RouteTls::required;
+    case RelayTls::none:
+      return RouteTls::none;
   }
   return RouteTls::opportunistic;
 }
@@ -74,9 +84,10 @@ InboundOptions inbound_options(const Config& config, std::shared_ptr<const TlsCo
   options.intake = intake_options(config);
   options.limits.message_octets = config.limits.message_size;
   options.limits.recipients = config.limits.recipients;
-  options.bare_lf_on_mx = config.limits.bare_lf == BareLf::normalise && config.limits.bare_lf_from.empty()
-                              ? smtp::LineEndPolicy::normalise
-                              : smtp::LineEndPolicy::reject;
+  options.bare_lf_on_mx =
+      config.limits.bare_lf == BareLf::normalise && config.limits.bare_lf_from.empty()
+          ? smtp::LineEndPolicy::normalise
+          : smtp::LineEndPolicy::reject;
   options.bare_lf_from = config.limits.bare_lf_from;
   options.idle = config.limits.idle;
   options.session = config.limits.session;
@@ -96,9 +107,15 @@ MaillogOptions maillog_options(const Config& config) {
   MaillogOptions options;
   options.to = config.log.to;
   switch (config.log.style) {
-    case LogStyle::postfix: options.style = MaillogStyle::postfix; break;
-    case LogStyle::json: options.style = MaillogStyle::json; break;
-    case LogStyle::both: options.style = MaillogStyle::both; break;
+    case LogStyle::postfix:
+      options.style = MaillogStyle::postfix;
+      break;
+    case LogStyle::json:
+      options.style = MaillogStyle::json;
+      break;
+    case LogStyle::both:
+      options.style = MaillogStyle::both;
+      break;
   }
   options.hostname = config.hostname.ascii();
   options.pid = ::getpid();
@@ -128,7 +145,8 @@ HostsOptions hosts_options(const Config& config) {
   options.private_targets = config.delivery.private_targets;
   for (const ListenerOption& listener : config.listeners) {
     const IpAddress unspecified{};
-    const bool reached_by_mx = listener.kind == ListenerKind::mx && listener.address.port == config.delivery.mx_port;
+    const bool reached_by_mx =
+        listener.kind == ListenerKind::mx && listener.address.port == config.delivery.mx_port;
     if (reached_by_mx && listener.address.address.octets != unspecified.octets)
       options.own_addresses.push_back(listener.address.address);
   }

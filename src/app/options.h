@@ -1,4 +1,5 @@
-// From the Config to the small Options structs of the engines: nobody but app sees the config (HOUSE §3).
+// From the Config to the small Options structs of the engines: nobody but app sees the config
+// (HOUSE §3).
 #pragma once
 #include "accounts/directory.h"
 #include "accounts/login.h"

@@ -33,14 +33,16 @@ void wait_for_signals(Node& node, Maillog& log, const sigset_t& signals) {
     if (sigwait(&signals, &number) != 0) continue;
     if (number != SIGHUP) return;
     notify_service_manager("RELOADING=1");
-    if (auto reopened = log.reopen(maillog_options(node.config())); !reopened) report(reopened.error());
+    if (auto reopened = log.reopen(maillog_options(node.config())); !reopened)
+      report(reopened.error());
     if (auto reloaded = node.reload(); !reloaded) {
       LogRecord record;
       record.at = SystemClock().now();
       record.level = LogLevel::error;
       record.event = "reload.failed";
       record.program = "master";
-      record.text = "error: reload refused, the old configuration stays: " + reloaded.error().message;
+      record.text =
+          "error: reload refused, the old configuration stays: " + reloaded.error().message;
       log.write(std::move(record));
     }
     notify_service_manager("READY=1");

@@ -12,27 +12,33 @@ constexpr std::uint64_t unasked_octets = 64 * 1024;
 bool returns_body(const Message& message, const Content& content, bool failure) {
   if (!failure) return false;
   switch (message.sender.ret) {
-    case DsnReturn::full: return content.body_octets <= full_octets;
-    case DsnReturn::headers: return false;
-    case DsnReturn::unspecified: return content.body_octets <= unasked_octets;
+    case DsnReturn::full:
+      return content.body_octets <= full_octets;
+    case DsnReturn::headers:
+      return false;
+    case DsnReturn::unspecified:
+      return content.body_octets <= unasked_octets;
   }
   return false;
 }
 
 }  // namespace
 
-Notices::Notices(Queue& queue, const Directory& directory, const IntakeOptions& intake, Metrics& metrics, LogSink& log)
+Notices::Notices(Queue& queue, const Directory& directory, const IntakeOptions& intake,
+                 Metrics& metrics, LogSink& log)
     : queue_(queue),
       directory_(directory),
       intake_(intake),
       log_(log),
       sent_(metrics.counter("goniec_notifications_total", "Delivery status notifications made")) {}
 
-Task<std::string> Notices::read_body(Loop& loop, std::shared_ptr<const Message> message, const Content& content) {
+Task<std::string> Notices::read_body(Loop& loop, std::shared_ptr<const Message> message,
+                                     const Content& content) {
   std::string body;
   for (std::uint32_t number = 0; number < content.body_chunks; ++number) {
     auto chunk = co_await queue_.chunk(loop, message->id, number);
-    if (!chunk) co_return std::string();  // the notice goes out without the body rather than not at all
+    if (!chunk)
+      co_return std::string();  // the notice goes out without the body rather than not at all
     body += *chunk;
   }
   co_return body;
@@ -50,8 +56,8 @@ void Notices::add(std::vector<SpoolRequest>& requests, Loop& loop, DsnFacts fact
   Recipient to;
   to.address = original.sender.address;
   draft.transaction.recipients.push_back(std::move(to));
-  auto request = make_spool_request(queue_, directory_, intake_, loop, std::move(draft), std::move(composed.header),
-                                    std::move(composed.body));
+  auto request = make_spool_request(queue_, directory_, intake_, loop, std::move(draft),
+                                    std::move(composed.header), std::move(composed.body));
   if (!request) {
     LogRecord record;
     record.at = facts.at;
@@ -67,8 +73,8 @@ void Notices::add(std::vector<SpoolRequest>& requests, Loop& loop, DsnFacts fact
   requests.push_back(std::move(*request));
 }
 
-Task<std::vector<SpoolRequest>> Notices::make(Loop& loop, std::shared_ptr<const Message> message, NoticePlan plan,
-                                              Instant now) {
+Task<std::vector<SpoolRequest>> Notices::make(Loop& loop, std::shared_ptr<const Message> message,
+                                              NoticePlan plan, Instant now) {
   std::vector<SpoolRequest> requests;
   DsnFacts facts;
   facts.hostname = intake_.hostname;

@@ -1,6 +1,8 @@
-// Sends what queue/notice decided: composes the DSN and makes it a spool request through intake, so that
+// Sends what queue/notice decided: composes the DSN and makes it a spool request through intake, so
+// that
 // it rides in the transaction of the outcome that caused it (never lost, never twice).
-// RET=FULL returns the whole message up to 1 MiB, RET not given up to 64 KiB, RET=HDRS and successes the
+// RET=FULL returns the whole message up to 1 MiB, RET not given up to 64 KiB, RET=HDRS and
+// successes the
 // header only (RFC 3461 §4.3, §6.2).
 #pragma once
 #include "accounts/directory.h"
@@ -13,12 +15,14 @@ namespace goniec {
 
 class Notices final : public NoticeMaker {
  public:
-  Notices(Queue& queue, const Directory& directory, const IntakeOptions& intake, Metrics& metrics, LogSink& log);
-  Task<std::vector<SpoolRequest>> make(Loop& loop, std::shared_ptr<const Message> message, NoticePlan plan,
-                                       Instant now) override;
+  Notices(Queue& queue, const Directory& directory, const IntakeOptions& intake, Metrics& metrics,
+          LogSink& log);
+  Task<std::vector<SpoolRequest>> make(Loop& loop, std::shared_ptr<const Message> message,
+                                       NoticePlan plan, Instant now) override;
 
  private:
-  Task<std::string> read_body(Loop& loop, std::shared_ptr<const Message> message, const Content& content);
+  Task<std::string> read_body(Loop& loop, std::shared_ptr<const Message> message,
+                              const Content& content);
   void add(std::vector<SpoolRequest>& requests, Loop& loop, DsnFacts facts);
 
   Queue& queue_;

@@ -49,7 +49,8 @@ Task<void> Acceptor::stop(Moment deadline) {
   for (SmtpSession* session : std::vector(sessions_.begin(), sessions_.end())) session->shut_down();
   Loop& loop = parts_.world.loop;
   loop.at(deadline, [this] { changed_.notify_all(); });
-  while ((loops_ > 0 || !sessions_.empty()) && loop.clock().moment() < deadline) co_await changed_.wait();
+  while ((loops_ > 0 || !sessions_.empty()) && loop.clock().moment() < deadline)
+    co_await changed_.wait();
   for (SmtpSession* session : std::vector(sessions_.begin(), sessions_.end())) session->abort();
   while (loops_ > 0 || !sessions_.empty()) co_await changed_.wait();
 }

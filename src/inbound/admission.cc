@@ -14,7 +14,8 @@ namespace {
 
 std::string key_of(const IpAddress& address) {
   const std::size_t octets = address.v6 ? 8 : 4;
-  return std::string(reinterpret_cast<const char*>(address.octets.data()), octets) + (address.v6 ? "6" : "4");
+  return std::string(reinterpret_cast<const char*>(address.octets.data()), octets) +
+         (address.v6 ? "6" : "4");
 }
 
 std::uint64_t machine_octets() {
@@ -31,7 +32,8 @@ std::uint64_t resident_octets() {
   return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Three quarters of what the process may open: the rest is for delivery, the store and the operator.
+// Three quarters of what the process may open: the rest is for delivery, the store and the
+// operator.
 std::size_t descriptor_share() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1u << 20;
@@ -41,7 +43,9 @@ std::size_t descriptor_share() {
 }  // namespace
 
 Admission::Admission(AdmissionLimits limits, Metrics& metrics)
-    : limits_(limits), open_(metrics.gauge("goniec_connections_open", "Connections open now", {{"direction", "in"}})) {
+    : limits_(limits),
+      open_(
+          metrics.gauge("goniec_connections_open", "Connections open now", {{"direction", "in"}})) {
   set_limits(limits);
 }
 
@@ -73,9 +77,11 @@ Admission::Answer Admission::admit(const IpAddress& address, bool store_sealed) 
   } else if ((waiting_ + 1) * limits_.session_octets > limits_.waiting_octets) {
     answer.refusal = Reply(421, {4, 3, 2}, "too many sessions before login, try again later");
     answer.rule = "pressure.waiting";
-  } else if (std::size_t& open = by_address_[key_of(address)]; open >= limits_.connections_per_address) {
-    answer.refusal = Reply(421, {4, 7, 0}, fmt::format("too many connections from {}: at most {} at a time", address.text(),
-                                                       limits_.connections_per_address));
+  } else if (std::size_t& open = by_address_[key_of(address)];
+             open >= limits_.connections_per_address) {
+    answer.refusal = Reply(421, {4, 7, 0},
+                           fmt::format("too many connections from {}: at most {} at a time",
+                                       address.text(), limits_.connections_per_address));
     answer.rule = "limit.connections_per_address";
   } else {
     ++open;
@@ -96,10 +102,14 @@ bool Admission::take_draft() {
   return false;
 }
 
-void Admission::give_draft() { --drafts_; }
+void Admission::give_draft() {
+  --drafts_;
+}
 
 Admission::Ticket::Ticket(Ticket&& other) noexcept
-    : owner_(std::exchange(other.owner_, nullptr)), address_(other.address_), waiting_(other.waiting_) {}
+    : owner_(std::exchange(other.owner_, nullptr)),
+      address_(other.address_),
+      waiting_(other.waiting_) {}
 
 Admission::Ticket& Admission::Ticket::operator=(Ticket&& other) noexcept {
   if (this != &other) {
@@ -111,7 +121,9 @@ Admission::Ticket& Admission::Ticket::operator=(Ticket&& other) noexcept {
   return *this;
 }
 
-Admission::Ticket::~Ticket() { release(); }
+Admission::Ticket::~Ticket() {
+  release();
+}
 
 void Admission::Ticket::logged_in() {
   if (owner_ && std::exchange(waiting_, false)) --owner_->waiting_;

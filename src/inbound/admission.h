@@ -1,7 +1,8 @@
 // Who may connect now, and what all sessions together may hold: counts and budgets of the process.
 //
 //   connections an address       421 4.7.0
-//   octets before login          421 4.3.2   each session is charged its limit (64 KiB) until it logs in
+//   octets before login          421 4.3.2   each session is charged its limit (64 KiB) until it
+//   logs in
 //   file descriptors             421 4.3.2   a share is kept for delivery
 //   memory of the process        421 4.3.2   above `memory_octets`
 //   store sealed                 421 4.3.0   nothing can be promised
@@ -23,11 +24,11 @@ namespace goniec {
 struct AdmissionLimits {
   std::size_t connections_per_address = 50;
   std::size_t connections = 10000;
-  std::size_t session_octets = 64 * 1024;           // before login
-  std::size_t waiting_octets = 512u << 20;          // all sessions before login
-  std::size_t drafts_octets = 1u << 30;             // all messages being received
-  std::size_t draft_octets = 384 * 1024;            // charged for one
-  std::uint64_t memory_octets = 0;                  // 0: three quarters of the machine's (or the control group's)
+  std::size_t session_octets = 64 * 1024;   // before login
+  std::size_t waiting_octets = 512u << 20;  // all sessions before login
+  std::size_t drafts_octets = 1u << 30;     // all messages being received
+  std::size_t draft_octets = 384 * 1024;    // charged for one
+  std::uint64_t memory_octets = 0;  // 0: three quarters of the machine's (or the control group's)
 };
 
 class Admission {
@@ -56,7 +57,7 @@ class Admission {
   };
   Answer admit(const IpAddress& address, bool store_sealed);
 
-  bool take_draft();   // false: 452 4.3.1
+  bool take_draft();  // false: 452 4.3.1
   void give_draft();
   void set_limits(AdmissionLimits limits);
   std::size_t connections() const { return connections_.load(); }

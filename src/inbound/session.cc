@@ -9,8 +9,12 @@ constexpr std::size_t data_read_octets = 16 * 1024;
 
 }  // namespace
 
-SmtpSession::State::State(InboundParts& inbound_parts, ListenerOptions listener_options, std::unique_ptr<Stream> wire)
-    : parts(inbound_parts), listener(std::move(listener_options)), stream(std::move(wire)), options(parts.options()) {
+SmtpSession::State::State(InboundParts& inbound_parts, ListenerOptions listener_options,
+                          std::unique_ptr<Stream> wire)
+    : parts(inbound_parts),
+      listener(std::move(listener_options)),
+      stream(std::move(wire)),
+      options(parts.options()) {
   const Instant now = parts.world.loop.clock().now();
   caller.remote = stream->remote();
   caller.local = stream->local();
@@ -23,8 +27,9 @@ SmtpSession::State::State(InboundParts& inbound_parts, ListenerOptions listener_
 
 // ---------------------------------------------------------------- before the first command
 Task<bool> SmtpSession::State::read_proxy_header() {
-  const bool listed = std::any_of(listener.proxy_from.begin(), listener.proxy_from.end(),
-                                  [&](const IpNetwork& network) { return network.contains(caller.remote.address); });
+  const bool listed = std::any_of(
+      listener.proxy_from.begin(), listener.proxy_from.end(),
+      [&](const IpNetwork& network) { return network.contains(caller.remote.address); });
   if (!listed) co_return true;
   ProxyParser parser;
   stream->set_deadline(command_deadline);
@@ -56,7 +61,8 @@ Task<bool> SmtpSession::State::start_tls() {
                                            moment() + options->tls_handshake);
   if (!secured) {
     stream.reset();
-    log(cut_line(caller, "TLS handshake failed: " + printable(secured.error().message), "STARTTLS", now()));
+    log(cut_line(caller, "TLS handshake failed: " + printable(secured.error().message), "STARTTLS",
+                 now()));
     co_return false;
   }
   caller.tls = (*secured)->facts();
@@ -70,15 +76,19 @@ smtp::ServerOptions SmtpSession::State::server_options() const {
   server.listener = listener.kind;
   server.tls_offered = options->tls != nullptr;
   server.tls_active = listener.kind == ListenerKind::submissions;
-  const bool submission = listener.kind == ListenerKind::submission || listener.kind == ListenerKind::submissions;
+  const bool submission =
+      listener.kind == ListenerKind::submission || listener.kind == ListenerKind::submissions;
   server.login_offered = submission;
   server.login_required = submission && !caller.trusted;
   const bool normalises = submission || listener.kind == ListenerKind::lmtp ||
                           options->bare_lf_on_mx == smtp::LineEndPolicy::normalise ||
                           std::any_of(options->bare_lf_from.begin(), options->bare_lf_from.end(),
-                                      [&](const IpNetwork& network) { return network.contains(caller.remote.address); });
+                                      [&](const IpNetwork& network) {
+                                        return network.contains(caller.remote.address);
+                                      });
   server.line_ends = normalises ? smtp::LineEndPolicy::normalise : smtp::LineEndPolicy::reject;
-  server.scram_nonce = fmt::format("{:016x}{:016x}", parts.world.loop.random().next(), parts.world.loop.random().next());
+  server.scram_nonce = fmt::format("{:016x}{:016x}", parts.world.loop.random().next(),
+                                   parts.world.loop.random().next());
   server.limits = options->limits;
   return server;
 }
@@ -95,9 +105,11 @@ Task<void> SmtpSession::State::refuse_connection(Reply reply, std::string rule) 
 
 Task<void> SmtpSession::State::run() {
   if (!co_await read_proxy_header()) co_return;
-  caller.trusted = std::any_of(listener.trust.begin(), listener.trust.end(),
-                               [&](const IpNetwork& network) { return network.contains(caller.remote.address); });
-  Admission::Answer admitted = parts.admission.admit(caller.remote.address, parts.store_health().sealed);
+  caller.trusted = std::any_of(
+      listener.trust.begin(), listener.trust.end(),
+      [&](const IpNetwork& network) { return network.contains(caller.remote.address); });
+  Admission::Answer admitted =
+      parts.admission.admit(caller.remote.address, parts.store_health().sealed);
   if (admitted.refusal) {
     co_await refuse_connection(std::move(*admitted.refusal), std::move(admitted.rule));
     co_return;
@@ -105,7 +117,8 @@ Task<void> SmtpSession::State::run() {
   ticket = std::move(admitted.ticket);
   log(connect_line(caller, now()));
   parts.metrics
-      .counter("goniec_smtp_connections_total", "Connections taken", {{"listener", std::string(name_of(listener.kind))}})
+      .counter("goniec_smtp_connections_total", "Connections taken",
+               {{"listener", std::string(name_of(listener.kind))}})
       .add();
   if (listener.kind == ListenerKind::submissions && !co_await start_tls()) co_return;
   session.emplace(server_options());
@@ -143,11 +156,13 @@ Task<void> SmtpSession::State::speak() {
 Moment SmtpSession::State::input_deadline(smtp::Wait wait) {
   if (wait == smtp::Wait::data) {
     if (!data_started) data_started = moment();
-    const auto earned = std::chrono::seconds(body_octets / std::max<std::uint64_t>(options->minimum_rate, 1));
+    const auto earned =
+        std::chrono::seconds(body_octets / std::max<std::uint64_t>(options->minimum_rate, 1));
     return std::min(ends_at, *data_started + options->idle + earned);
   }
   data_started.reset();
-  // Octets of an unfinished command do not move the deadline: a slow client is cut like an idle one.
+  // Octets of an unfinished command do not move the deadline: a slow client is cut like an idle
+  // one.
   if (session->counts().commands != seen_commands) {
     seen_commands = session->counts().commands;
     command_deadline = moment() + options->idle;
@@ -157,7 +172,9 @@ Moment SmtpSession::State::input_deadline(smtp::Wait wait) {
 
 Task<bool> SmtpSession::State::read_more(smtp::Wait wait) {
   if (shutting_down && session->idle()) {
-    session->close_with(Reply(421, {4, 3, 2}, options->hostname + " is shutting down, try again later"), "shutdown");
+    session->close_with(
+        Reply(421, {4, 3, 2}, options->hostname + " is shutting down, try again later"),
+        "shutdown");
     co_return true;
   }
   const bool in_data = wait == smtp::Wait::data;
@@ -166,8 +183,9 @@ Task<bool> SmtpSession::State::read_more(smtp::Wait wait) {
     buffer.resize(wanted);
     if (!in_data) buffer.shrink_to_fit();
   }
-  stream->set_deadline(shutting_down && !in_data ? std::min(moment() + std::chrono::seconds(5), input_deadline(wait))
-                                                 : input_deadline(wait));
+  stream->set_deadline(shutting_down && !in_data
+                           ? std::min(moment() + std::chrono::seconds(5), input_deadline(wait))
+                           : input_deadline(wait));
   waiting_idle = session->idle();
   auto got = co_await stream->read(buffer);
   waiting_idle = false;
@@ -178,19 +196,23 @@ Task<bool> SmtpSession::State::read_more(smtp::Wait wait) {
   if (got) {  // the client closed its side
     session->receive_end();
     drop_draft();
-    if (!session->idle()) log(cut_line(caller, "lost connection", in_data ? "DATA" : "command", now()));
+    if (!session->idle())
+      log(cut_line(caller, "lost connection", in_data ? "DATA" : "command", now()));
     co_return true;
   }
   if (got.error().kind != ErrorKind::timed_out) co_return false;
   if (shutting_down) {
-    session->close_with(Reply(421, {4, 3, 2}, options->hostname + " is shutting down, try again later"), "shutdown");
+    session->close_with(
+        Reply(421, {4, 3, 2}, options->hostname + " is shutting down, try again later"),
+        "shutdown");
     co_return true;
   }
   log(cut_line(caller, "timeout", in_data ? "DATA" : "command", now()));
   count_refusal("limit.idle");
   drop_draft();
-  session->close_with(Reply(421, {4, 4, 2}, fmt::format("{}: too slow or idle for {}, closing", options->hostname,
-                                                        to_text(options->idle))),
+  session->close_with(Reply(421, {4, 4, 2},
+                            fmt::format("{}: too slow or idle for {}, closing", options->hostname,
+                                        to_text(options->idle))),
                       "timeout");
   co_return true;
 }
@@ -198,12 +220,16 @@ Task<bool> SmtpSession::State::read_more(smtp::Wait wait) {
 void SmtpSession::State::note_refusals() {
   for (const smtp::Refusal& refusal : session->take_refusals()) {
     count_refusal(refusal.rule);
-    log(reject_line(caller, session->transaction(), refusal.phase, {}, refusal.reply, refusal.rule, now()));
+    log(reject_line(caller, session->transaction(), refusal.phase, {}, refusal.reply, refusal.rule,
+                    now()));
   }
 }
 
 void SmtpSession::State::count_refusal(std::string_view rule) {
-  parts.metrics.counter("goniec_messages_rejected_total", "Refusals by rule", {{"reason", std::string(rule)}}).add();
+  parts.metrics
+      .counter("goniec_messages_rejected_total", "Refusals by rule",
+               {{"reason", std::string(rule)}})
+      .add();
 }
 
 void SmtpSession::State::drop_draft() {
@@ -212,10 +238,13 @@ void SmtpSession::State::drop_draft() {
   parts.admission.give_draft();
 }
 
-SmtpSession::SmtpSession(InboundParts& parts, ListenerOptions listener, std::unique_ptr<Stream> stream)
+SmtpSession::SmtpSession(InboundParts& parts, ListenerOptions listener,
+                         std::unique_ptr<Stream> stream)
     : state_(std::make_unique<State>(parts, std::move(listener), std::move(stream))) {}
 
-SmtpSession::~SmtpSession() { state_->drop_draft(); }
+SmtpSession::~SmtpSession() {
+  state_->drop_draft();
+}
 
 Task<void> SmtpSession::run() {
   co_await state_->run();

@@ -1,11 +1,15 @@
-// One SMTP or LMTP connection: drives the sans-I/O ServerSession over a Stream and answers what it asks.
+// One SMTP or LMTP connection: drives the sans-I/O ServerSession over a Stream and answers what it
+// asks.
 //
 //   Stream -> bytes -> ServerSession -> Ask -> policy, directory, logins, Draft -> answer -> bytes
 //
 // Deadlines: a command must be complete `idle` after the last one; a message must come at least at
-// `minimum_rate`; a session lasts `session` at most. A cut is told by 421 4.4.2. Buffers: one read buffer
-// (2 KiB between messages, 16 KiB inside one), the session's own input (bounded by its limit), and the
-// Draft's (bounded, charged to Admission). Facts of connect, identify and envelope ride inside Received.
+// `minimum_rate`; a session lasts `session` at most. A cut is told by 421 4.4.2. Buffers: one read
+// buffer
+// (2 KiB between messages, 16 KiB inside one), the session's own input (bounded by its limit), and
+// the
+// Draft's (bounded, charged to Admission). Facts of connect, identify and envelope ride inside
+// Received.
 #pragma once
 #include <functional>
 #include <memory>
@@ -33,7 +37,7 @@ struct InboundOptions {  // immutable; a reload makes a new one for new sessions
   Duration idle = std::chrono::minutes(5);
   Duration session = std::chrono::hours(2);
   Duration tls_handshake = std::chrono::seconds(60);
-  std::uint64_t minimum_rate = 1000;    // octets a second of a message, after `idle`
+  std::uint64_t minimum_rate = 1000;      // octets a second of a message, after `idle`
   std::shared_ptr<const TlsContext> tls;  // null: no certificate
 };
 
@@ -53,7 +57,8 @@ struct InboundParts {
   LogSink& log;
   std::function<std::shared_ptr<const InboundOptions>()> options;
   std::function<StoreHealth()> store_health;
-  // Over quota now? And: asks the next hop about a recipient of a relay domain (app wires it to outbound).
+  // Over quota now? And: asks the next hop about a recipient of a relay domain (app wires it to
+  // outbound).
   std::function<Task<bool>(Address mailbox, std::uint64_t octets)> is_over_quota;
   std::function<Task<Reply>(Address recipient)> verify_recipient;
 };

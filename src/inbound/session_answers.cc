@@ -43,9 +43,10 @@ Task<void> SmtpSession::State::answer(smtp::Ask ask) {
                  [&](const smtp::AskData&) { answer_data(token); },
                  [&](const smtp::AskVerify& question) {
                    // No address oracle (RFC 5321 §7.3).
-                   session->answer(token, question.expand
-                                              ? Reply(502, {5, 5, 1}, "EXPN is not offered here")
-                                              : Reply(252, {2, 1, 5}, "send some mail, it will be tried"));
+                   session->answer(token,
+                                   question.expand
+                                       ? Reply(502, {5, 5, 1}, "EXPN is not offered here")
+                                       : Reply(252, {2, 1, 5}, "send some mail, it will be tried"));
                  },
                  [](const auto&) { CHECK(false); },
              },
@@ -53,7 +54,8 @@ Task<void> SmtpSession::State::answer(smtp::Ask ask) {
 }
 
 // ---------------------------------------------------------------- login
-void SmtpSession::State::logged_in_as(const LoginAnswer& result, std::string_view mechanism, std::string_view user) {
+void SmtpSession::State::logged_in_as(const LoginAnswer& result, std::string_view mechanism,
+                                      std::string_view user) {
   identified_at = now();
   identify_rule = result.rule;
   if (result.login) {
@@ -65,15 +67,15 @@ void SmtpSession::State::logged_in_as(const LoginAnswer& result, std::string_vie
 
 Task<void> SmtpSession::State::answer_password(smtp::AskPassword question, std::uint64_t token) {
   const std::string user = question.credentials.user;
-  LoginAnswer result = co_await parts.logins.check_password(parts.world, caller.remote.address,
-                                                            std::move(question.credentials), question.mechanism);
+  LoginAnswer result = co_await parts.logins.check_password(
+      parts.world, caller.remote.address, std::move(question.credentials), question.mechanism);
   logged_in_as(result, question.mechanism, user);
   session->answer_login(token, std::move(result.login), std::move(result.reply));
 }
 
 void SmtpSession::State::answer_scram_done(smtp::AskScramDone question, std::uint64_t token) {
-  LoginAnswer result =
-      parts.logins.scram_done(parts.world.loop.clock(), caller.remote.address, question.user, question.proved);
+  LoginAnswer result = parts.logins.scram_done(parts.world.loop.clock(), caller.remote.address,
+                                               question.user, question.proved);
   logged_in_as(result, "SCRAM-SHA-256", question.user);
   session->answer_login(token, std::move(result.login), std::move(result.reply));
 }
@@ -81,7 +83,9 @@ void SmtpSession::State::answer_scram_done(smtp::AskScramDone question, std::uin
 // ---------------------------------------------------------------- envelope
 void SmtpSession::State::answer_sender(const smtp::AskSender& question, std::uint64_t token) {
   const auto& login = session->transaction().login;
-  SenderFacts facts{.sender = question.sender, .logged_in = login.has_value(), .may_send_as = true,
+  SenderFacts facts{.sender = question.sender,
+                    .logged_in = login.has_value(),
+                    .may_send_as = true,
                     .disk_full = parts.store_health().full};
   if (login) facts.may_send_as = parts.directory.may_send_as(login->user, question.sender.address);
   Verdict verdict = judge_sender(facts);
@@ -99,23 +103,34 @@ void SmtpSession::State::answer_sender(const smtp::AskSender& question, std::uin
 Task<void> SmtpSession::State::answer_recipient(smtp::AskRecipient question, std::uint64_t token) {
   const Instant asked = now();
   const Address& address = question.recipient.address;
-  const Resolved resolved = question.postmaster ? parts.directory.resolve_postmaster() : parts.directory.resolve(address);
-  RecipientFacts facts{.address = address, .listener = listener.kind,
-                       .logged_in = session->transaction().login.has_value(), .trusted = caller.trusted,
-                       .kind = resolved.kind, .over_quota = false, .verified = {}};
+  const Resolved resolved =
+      question.postmaster ? parts.directory.resolve_postmaster() : parts.directory.resolve(address);
+  RecipientFacts facts{.address = address,
+                       .listener = listener.kind,
+                       .logged_in = session->transaction().login.has_value(),
+                       .trusted = caller.trusted,
+                       .kind = resolved.kind,
+                       .over_quota = false,
+                       .verified = {}};
   if (resolved.kind == RecipientKind::mailbox && parts.is_over_quota)
-    facts.over_quota = co_await parts.is_over_quota(resolved.mailbox, session->transaction().sender.declared_size.value_or(0));
+    facts.over_quota = co_await parts.is_over_quota(
+        resolved.mailbox, session->transaction().sender.declared_size.value_or(0));
   if (resolved.kind == RecipientKind::verify && parts.verify_recipient)
     facts.verified = co_await parts.verify_recipient(address);
   Verdict verdict = judge_recipient(facts);
   const std::string shown = address.text();
   if (verdict.kind != Verdict::Kind::accept) {
     count_refusal(verdict.rule);
-    log(reject_line(caller, session->transaction(), "RCPT", shown, verdict.reply, verdict.rule, now()));
+    log(reject_line(caller, session->transaction(), "RCPT", shown, verdict.reply, verdict.rule,
+                    now()));
   }
   if (stages.size() < 200)  // the story of a message with a thousand recipients stays readable
-    stages.push_back(StageFact{.stage = "envelope", .at = asked, .took = now() - asked, .rule = verdict.rule,
-                               .reply = verdict.reply.one_line(), .recipient = shown});
+    stages.push_back(StageFact{.stage = "envelope",
+                               .at = asked,
+                               .took = now() - asked,
+                               .rule = verdict.rule,
+                               .reply = verdict.reply.one_line(),
+                               .recipient = shown});
   session->answer(token, std::move(verdict.reply));
 }
 
@@ -125,8 +140,8 @@ DraftFacts SmtpSession::State::draft_facts() {
   facts.caller = caller;
   facts.transaction = session->transaction();
   facts.source = listener.kind == ListenerKind::lmtp ? Source::lmtp
-                 : is_submission()                  ? Source::submission
-                                                    : Source::smtp;
+                 : is_submission()                   ? Source::submission
+                                                     : Source::smtp;
   const auto& login = facts.transaction.login;
   facts.verified_sender = login.has_value() || caller.trusted;
   if (login) {
@@ -135,11 +150,18 @@ DraftFacts SmtpSession::State::draft_facts() {
       return parts.directory.may_send_as(user, from);
     };
   }
-  facts.stages.push_back(StageFact{.stage = "connect", .at = caller.connected_at, .took = {},
+  facts.stages.push_back(StageFact{.stage = "connect",
+                                   .at = caller.connected_at,
+                                   .took = {},
                                    .rule = caller.trusted ? "listener.trust" : "listener.open",
-                                   .reply = "220 " + options->hostname, .recipient = {}});
-  facts.stages.push_back(StageFact{.stage = "identify", .at = identified_at, .took = {}, .rule = identify_rule,
-                                   .reply = {}, .recipient = {}});
+                                   .reply = "220 " + options->hostname,
+                                   .recipient = {}});
+  facts.stages.push_back(StageFact{.stage = "identify",
+                                   .at = identified_at,
+                                   .took = {},
+                                   .rule = identify_rule,
+                                   .reply = {},
+                                   .recipient = {}});
   facts.stages.insert(facts.stages.end(), stages.begin(), stages.end());
   return facts;
 }
@@ -166,7 +188,8 @@ void SmtpSession::State::answer_data(std::uint64_t token) {
     return;
   }
   body_octets = 0;
-  draft = std::make_unique<Draft>(parts.queue, parts.directory, options->intake, parts.world.loop, draft_facts());
+  draft = std::make_unique<Draft>(parts.queue, parts.directory, options->intake, parts.world.loop,
+                                  draft_facts());
   session->answer(token, Reply(354, {}, "end with <CRLF>.<CRLF>"));
 }
 
@@ -176,11 +199,13 @@ Task<void> SmtpSession::State::answer_message(std::uint64_t token) {
     reply = co_await draft->commit();
     if (!reply.is_positive()) {
       count_refusal(draft->rule());
-      log(reject_line(caller, session->transaction(), "END-OF-MESSAGE", {}, reply, draft->rule(), now()));
+      log(reject_line(caller, session->transaction(), "END-OF-MESSAGE", {}, reply, draft->rule(),
+                      now()));
     }
     drop_draft();
   }
-  const std::size_t replies = listener.kind == ListenerKind::lmtp ? session->transaction().recipients.size() : 1;
+  const std::size_t replies =
+      listener.kind == ListenerKind::lmtp ? session->transaction().recipients.size() : 1;
   session->answer_message(token, std::vector<Reply>(replies, reply));
   stages.clear();
 }

@@ -1,4 +1,5 @@
-// See draft.h. States of a Draft: collecting the header -> streaming the body -> committed or refused.
+// See draft.h. States of a Draft: collecting the header -> streaming the body -> committed or
+// refused.
 #include "intake/draft.h"
 
 #include <algorithm>
@@ -59,9 +60,12 @@ std::vector<Event> expanded_events(const Expansion& expansion, MessageId id, Ins
 
 Reply reply_of(const Error& error) {
   switch (error.kind) {
-    case ErrorKind::try_later: return Reply(452, {4, 3, 1}, error.message);
-    case ErrorKind::bad_data: return Reply(550, {5, 4, 6}, error.message);
-    default: return Reply(451, {4, 3, 0}, "the message could not be stored: " + error.message);
+    case ErrorKind::try_later:
+      return Reply(452, {4, 3, 1}, error.message);
+    case ErrorKind::bad_data:
+      return Reply(550, {5, 4, 6}, error.message);
+    default:
+      return Reply(451, {4, 3, 0}, "the message could not be stored: " + error.message);
   }
 }
 
@@ -78,7 +82,7 @@ struct Draft::State {
 
   bool in_header = true;
   std::string header_buffer;
-  std::vector<std::string> kept;    // body chunks, each chunk_octets but the last
+  std::vector<std::string> kept;  // body chunks, each chunk_octets but the last
   std::size_t kept_octets = 0;
   std::uint32_t written_chunks = 0;  // already on their way to the store
   bool committed = false;
@@ -109,9 +113,10 @@ std::optional<std::string> Draft::State::foreign_from(std::string_view header) c
     if (!equal_ignoring_case(field.name, "From")) continue;
     for (const HeaderMailbox& mailbox : parse_header_mailboxes(unfold(field.value)).mailboxes) {
       if (facts.may_use_from(mailbox.address)) continue;
-      return fmt::format("From <{}> is not authorised for this account; send as your own address, or ask the "
-                         "administrator for --send-as",
-                         printable(mailbox.address.text()));
+      return fmt::format(
+          "From <{}> is not authorised for this account; send as your own address, or ask the "
+          "administrator for --send-as",
+          printable(mailbox.address.text()));
     }
   }
   return std::nullopt;
@@ -119,7 +124,11 @@ std::optional<std::string> Draft::State::foreign_from(std::string_view header) c
 
 void Draft::State::end_header(std::size_t end) {
   in_header = false;
-  FixupOptions fixup{.source = facts.source, .hostname = options.hostname, .id = message.id, .now = opened, .limits = {}};
+  FixupOptions fixup{.source = facts.source,
+                     .hostname = options.hostname,
+                     .id = message.id,
+                     .now = opened,
+                     .limits = {}};
   std::string_view block(header_buffer);
   block = block.substr(0, std::min(end, block.size()));
   auto scanned = scan_header(block, fixup.limits);
@@ -181,20 +190,27 @@ Task<void> Draft::State::ride_along() {
 }
 
 Result<SpoolRequest> Draft::State::make_request() {
-  Expansion expansion = TRY(expand_recipients(directory, facts.transaction.recipients, ExpandLimits{}));
+  Expansion expansion =
+      TRY(expand_recipients(directory, facts.transaction.recipients, ExpandLimits{}));
   message.content.body_chunks = written_chunks + static_cast<std::uint32_t>(kept.size());
   SpoolRequest request;
   request.entries = make_entries(expansion);
-  if (request.entries.empty()) return fail(ErrorKind::bad_data, "no recipient is left after aliases were resolved");
+  if (request.entries.empty())
+    return fail(ErrorKind::bad_data, "no recipient is left after aliases were resolved");
   request.events = expanded_events(expansion, message.id, message.received_at);
   request.chunks = std::move(kept);
   request.message = message;
   return request;
 }
 
-Draft::Draft(Queue& queue, const Directory& directory, const IntakeOptions& options, Loop& loop, DraftFacts facts)
-    : state_(new State{.queue = queue, .directory = directory, .options = options, .loop = loop,
-                       .facts = std::move(facts), .message = {}}) {
+Draft::Draft(Queue& queue, const Directory& directory, const IntakeOptions& options, Loop& loop,
+             DraftFacts facts)
+    : state_(new State{.queue = queue,
+                       .directory = directory,
+                       .options = options,
+                       .loop = loop,
+                       .facts = std::move(facts),
+                       .message = {}}) {
   State& state = *state_;
   state.opened = loop.clock().now();
   Message& message = state.message;
@@ -206,19 +222,25 @@ Draft::Draft(Queue& queue, const Directory& directory, const IntakeOptions& opti
   message.submitter = state.facts.submitter;
   message.verified_sender = state.facts.verified_sender;
   if (state.facts.source == Source::sendmail) {
-    message.content.prepend = received_field_local(options.hostname, state.facts.uid, message.id, state.opened);
+    message.content.prepend =
+        received_field_local(options.hostname, state.facts.uid, message.id, state.opened);
   } else if (state.facts.caller.remote.port != 0) {
-    message.content.prepend = received_field(ReceivedFacts{state.facts.caller, state.facts.transaction, options.hostname,
-                                                           message.id, state.opened});
+    message.content.prepend = received_field(ReceivedFacts{
+        state.facts.caller, state.facts.transaction, options.hostname, message.id, state.opened});
   }
 }
 
 Draft::~Draft() {
-  if (state_->written_chunks > 0 && !state_->committed) state_->queue.discard_chunks(state_->message.id);
+  if (state_->written_chunks > 0 && !state_->committed)
+    state_->queue.discard_chunks(state_->message.id);
 }
 
-MessageId Draft::id() const { return state_->message.id; }
-const std::string& Draft::rule() const { return state_->rule; }
+MessageId Draft::id() const {
+  return state_->message.id;
+}
+const std::string& Draft::rule() const {
+  return state_->rule;
+}
 
 Task<void> Draft::write(std::string_view octets) {
   State& state = *state_;
@@ -248,14 +270,18 @@ Task<Reply> Draft::commit() {
     co_return reply_of(request.error());
   }
   const Reply ok(250, {2, 0, 0}, "Ok: queued as " + state.message.id.text());
-  state.facts.stages.push_back(StageFact{.stage = "content", .at = state.opened,
-                                         .took = state.loop.clock().now() - state.opened, .rule = state.rule,
-                                         .reply = ok.one_line(), .recipient = {}});
+  state.facts.stages.push_back(StageFact{.stage = "content",
+                                         .at = state.opened,
+                                         .took = state.loop.clock().now() - state.opened,
+                                         .rule = state.rule,
+                                         .reply = ok.one_line(),
+                                         .recipient = {}});
   Event received;
   received.kind = EventKind::received;
   received.message = state.message.id;
   received.at = state.message.received_at;
-  received.data = received_event_data({state.facts.caller, state.facts.transaction, request->message, state.facts.stages});
+  received.data = received_event_data(
+      {state.facts.caller, state.facts.transaction, request->message, state.facts.stages});
   request->events.insert(request->events.begin(), std::move(received));
 
   std::shared_ptr<LoadedContent> content;
@@ -275,10 +301,15 @@ Task<Reply> Draft::commit() {
   co_return ok;
 }
 
-Result<SpoolRequest> make_spool_request(Queue& queue, const Directory& directory, const IntakeOptions& options,
-                                        Loop& loop, DraftFacts facts, std::string header, std::string body) {
-  Draft::State state{.queue = queue, .directory = directory, .options = options, .loop = loop,
-                     .facts = std::move(facts), .message = {}};
+Result<SpoolRequest> make_spool_request(Queue& queue, const Directory& directory,
+                                        const IntakeOptions& options, Loop& loop, DraftFacts facts,
+                                        std::string header, std::string body) {
+  Draft::State state{.queue = queue,
+                     .directory = directory,
+                     .options = options,
+                     .loop = loop,
+                     .facts = std::move(facts),
+                     .message = {}};
   Message& message = state.message;
   state.opened = loop.clock().now();
   message.id = queue.next_id(loop.clock(), loop.random());
@@ -289,7 +320,8 @@ Result<SpoolRequest> make_spool_request(Queue& queue, const Directory& directory
   message.content.crc32c = crc32c(header);
   message.requires_8bit = !is_ascii(header);
   if (auto scanned = scan_header(header, HeaderLimits{}))
-    if (const HeaderField* id = find_field(*scanned, "Message-ID")) message.message_id = message_id_of(unfold(id->value));
+    if (const HeaderField* id = find_field(*scanned, "Message-ID"))
+      message.message_id = message_id_of(unfold(id->value));
   message.content.header = std::move(header);
   state.in_header = false;
   state.take_body(body);
@@ -298,7 +330,8 @@ Result<SpoolRequest> make_spool_request(Queue& queue, const Directory& directory
   received.kind = EventKind::received;
   received.message = message.id;
   received.at = message.received_at;
-  received.data = received_event_data({state.facts.caller, state.facts.transaction, request.message, state.facts.stages});
+  received.data = received_event_data(
+      {state.facts.caller, state.facts.transaction, request.message, state.facts.stages});
   request.events.insert(request.events.begin(), std::move(received));
   return request;
 }

@@ -1,12 +1,17 @@
-// Where a message is made. Every message enters by a Draft: SMTP, LMTP, sendmail, API, DSN, reports.
+// Where a message is made. Every message enters by a Draft: SMTP, LMTP, sendmail, API, DSN,
+// reports.
 //
 //   open -> write(octets)* -> commit() -> reply          or destroy: nothing was kept
 //
-// Octets are the message as it comes (CRLF line ends), header first, in pieces of any size. At the end of
-// the header block the header is checked and fixed (fixups.h); the body streams into chunks of 64 KiB:
-// up to 256 KiB are kept and go into the commit of the envelope, beyond that 256 KiB ride to the store
+// Octets are the message as it comes (CRLF line ends), header first, in pieces of any size. At the
+// end of
+// the header block the header is checked and fixed (fixups.h); the body streams into chunks of 64
+// KiB:
+// up to 256 KiB are kept and go into the commit of the envelope, beyond that 256 KiB ride to the
+// store
 // at a time, so that a message of any size costs its session a bounded buffer.
-// commit() ends after message, entries and the Received event are durable in one transaction; only then
+// commit() ends after message, entries and the Received event are durable in one transaction; only
+// then
 // is the reply 250. CRC32C covers header and body.
 #pragma once
 #include <functional>
@@ -33,11 +38,11 @@ struct IntakeOptions {
 
 struct DraftFacts {
   Source source = Source::smtp;
-  Caller caller;             // sendmail, dsn: empty
-  Transaction transaction;   // sender and the envelope's recipients
+  Caller caller;            // sendmail, dsn: empty
+  Transaction transaction;  // sender and the envelope's recipients
   std::string submitter;
   bool verified_sender = false;
-  unsigned uid = 0;          // sendmail
+  unsigned uid = 0;  // sendmail
   MessageId parent;
   std::vector<StageFact> stages;  // connect, identify, envelope so far
   // Submission: may the caller use this address in From? Unset: not checked.
@@ -46,15 +51,17 @@ struct DraftFacts {
 
 class Draft {
  public:
-  Draft(Queue& queue, const Directory& directory, const IntakeOptions& options, Loop& loop, DraftFacts facts);
+  Draft(Queue& queue, const Directory& directory, const IntakeOptions& options, Loop& loop,
+        DraftFacts facts);
   ~Draft();
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
   MessageId id() const;
-  // A refusal (header too big, loop, store full) is kept and given by commit(); octets after it are dropped.
+  // A refusal (header too big, loop, store full) is kept and given by commit(); octets after it are
+  // dropped.
   Task<void> write(std::string_view octets);
-  Task<Reply> commit();  // 250 2.0.0 Ok: queued as ID, or why not
+  Task<Reply> commit();             // 250 2.0.0 Ok: queued as ID, or why not
   const std::string& rule() const;  // of the refusal, or "content.ok"
 
   struct State;  // draft.cc
@@ -65,7 +72,8 @@ class Draft {
 
 // A composed message as a spool request, without commit: for DSNs that ride in a settle.
 // An empty vector of entries: nobody to send to.
-Result<SpoolRequest> make_spool_request(Queue& queue, const Directory& directory, const IntakeOptions& options, Loop& loop,
-                                        DraftFacts facts, std::string header, std::string body);
+Result<SpoolRequest> make_spool_request(Queue& queue, const Directory& directory,
+                                        const IntakeOptions& options, Loop& loop, DraftFacts facts,
+                                        std::string header, std::string body);
 
 }  // namespace goniec

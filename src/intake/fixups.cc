@@ -16,7 +16,8 @@ FixedHeader refused(std::uint16_t code, EnhancedCode enhanced, std::string text,
   return fixed;
 }
 
-// The authserv-id of an Authentication-Results value (RFC 8601 §2.2): the first token or quoted string
+// The authserv-id of an Authentication-Results value (RFC 8601 §2.2): the first token or quoted
+// string
 // after comments, without its version and port. Comments and folding may hide it.
 std::string authserv_id(std::string_view value) {
   const std::string text = unfold(value);
@@ -67,10 +68,13 @@ std::optional<std::string> from_fault(const HeaderBlock& block) {
 bool is_own_hop(std::string_view value, std::string_view hostname) {
   const std::string text = to_lower(unfold(value));
   const std::string wanted = "by " + to_lower(hostname);
-  for (std::size_t at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1)) {
+  for (std::size_t at = text.find(wanted); at != std::string::npos;
+       at = text.find(wanted, at + 1)) {
     const std::size_t end = at + wanted.size();
-    const bool starts = at == 0 || text[at - 1] == ' ' || text[at - 1] == '\t' || text[at - 1] == ')';
-    const bool ends = end == text.size() || text[end] == ' ' || text[end] == '\t' || text[end] == ';' || text[end] == '(';
+    const bool starts =
+        at == 0 || text[at - 1] == ' ' || text[at - 1] == '\t' || text[at - 1] == ')';
+    const bool ends = end == text.size() || text[end] == ' ' || text[end] == '\t' ||
+                      text[end] == ';' || text[end] == '(';
     if (starts && ends) return true;
   }
   return false;
@@ -86,11 +90,13 @@ std::optional<FixedHeader> loop_refusal(const HeaderBlock& block, const FixupOpt
   // RFC 5321 §6.3: at least 100.
   if (received > options.limits.received_fields)
     return refused(554, {5, 4, 6},
-                   fmt::format("mail loop: {} Received fields, the limit is {}", received, options.limits.received_fields),
+                   fmt::format("mail loop: {} Received fields, the limit is {}", received,
+                               options.limits.received_fields),
                    "content.loop");
   if (own >= own_hops_limit)
     return refused(554, {5, 4, 6},
-                   fmt::format("mail loop: this message has passed {} {} times already", options.hostname, own),
+                   fmt::format("mail loop: this message has passed {} {} times already",
+                               options.hostname, own),
                    "content.loop");
   return std::nullopt;
 }
@@ -99,7 +105,8 @@ bool is_removed(const HeaderField& field, const FixupOptions& options) {
   if (equal_ignoring_case(field.name, "Return-Path")) return true;  // only final delivery adds it
   if (equal_ignoring_case(field.name, "Authentication-Results"))
     return equal_ignoring_case(authserv_id(field.value), options.hostname);
-  return is_submission(options.source) && equal_ignoring_case(field.name, "Bcc");  // RFC 6409 §8, RFC 5322 §3.6.3
+  return is_submission(options.source) &&
+         equal_ignoring_case(field.name, "Bcc");  // RFC 6409 §8, RFC 5322 §3.6.3
 }
 
 }  // namespace
@@ -109,7 +116,8 @@ FixedHeader fix_header(std::string_view block, const FixupOptions& options) {
   if (!scanned) return refused(552, {5, 3, 4}, scanned.error().message, "content.header_size");
   if (auto loop = loop_refusal(*scanned, options)) return std::move(*loop);
   if (options.source == Source::smtp) {
-    if (auto fault = from_fault(*scanned)) return refused(550, {5, 6, 0}, std::move(*fault), "content.from");
+    if (auto fault = from_fault(*scanned))
+      return refused(550, {5, 6, 0}, std::move(*fault), "content.from");
   }
   FixedHeader fixed;
   fixed.rule = "content.ok";
@@ -119,9 +127,11 @@ FixedHeader fix_header(std::string_view block, const FixupOptions& options) {
     fixed.header += field.whole;
     if (!fixed.header.ends_with("\r\n")) fixed.header += "\r\n";
   }
-  if (const HeaderField* id = find_field(*scanned, "Message-ID")) fixed.message_id = message_id_of(unfold(id->value));
+  if (const HeaderField* id = find_field(*scanned, "Message-ID"))
+    fixed.message_id = message_id_of(unfold(id->value));
   if (is_submission(options.source)) {
-    if (!find_field(*scanned, "Date")) fixed.header += fmt::format("Date: {}\r\n", to_rfc5322(options.now));
+    if (!find_field(*scanned, "Date"))
+      fixed.header += fmt::format("Date: {}\r\n", to_rfc5322(options.now));
     if (!find_field(*scanned, "Message-ID")) {
       fixed.message_id = fmt::format("{}@{}", options.id.text(), options.hostname);
       fixed.header += fmt::format("Message-ID: <{}>\r\n", fixed.message_id);

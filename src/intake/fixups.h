@@ -23,10 +23,10 @@ struct FixupOptions {
 };
 
 struct FixedHeader {
-  std::string header;       // with the empty line at its end
-  std::string message_id;   // without <>
+  std::string header;      // with the empty line at its end
+  std::string message_id;  // without <>
   std::optional<Reply> refusal;
-  std::string rule;         // of the refusal: "content.loop", "content.from", "content.header_size"
+  std::string rule;  // of the refusal: "content.loop", "content.from", "content.header_size"
 };
 FixedHeader fix_header(std::string_view block, const FixupOptions& options);
 

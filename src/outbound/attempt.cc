@@ -13,7 +13,8 @@ namespace client = smtp::client;
 // Where the next octets of a message come from: memory, or the store chunk by chunk.
 class ContentSource {
  public:
-  ContentSource(Loop& loop, Queue& queue, const ReadyEntry& ready) : loop_(loop), queue_(queue), ready_(ready) {}
+  ContentSource(Loop& loop, Queue& queue, const ReadyEntry& ready)
+      : loop_(loop), queue_(queue), ready_(ready) {}
 
   struct Piece {
     std::string_view octets;
@@ -65,7 +66,8 @@ struct Transfer {
   bool all_blame_ipv6 = true;
 
   void add(std::uint32_t index, const smtp::ClientResult& from);
-  void add_all(const std::vector<std::uint32_t>& group, const std::vector<smtp::ClientResult>& results);
+  void add_all(const std::vector<std::uint32_t>& group,
+               const std::vector<smtp::ClientResult>& results);
 };
 
 void Transfer::add(std::uint32_t index, const smtp::ClientResult& from) {
@@ -88,7 +90,8 @@ void Transfer::add(std::uint32_t index, const smtp::ClientResult& from) {
 // A kept connection that the peer closed meanwhile: nothing of this message was accepted.
 bool is_stale(const std::vector<smtp::ClientResult>& results) {
   return std::all_of(results.begin(), results.end(), [](const smtp::ClientResult& each) {
-    return each.phase == "mail" && (each.reply.code == 0 || each.reply.code == 421) && !each.uncertain;
+    return each.phase == "mail" && (each.reply.code == 0 || each.reply.code == 421) &&
+           !each.uncertain;
   });
 }
 
@@ -104,12 +107,14 @@ bool blames_ipv6(const smtp::ClientResult& result) {
 // "Too many recipients" while others of the same transaction were taken: the rest goes in another
 // transaction at once (RFC 5321 §4.5.3.1.10), not after an hour.
 bool wants_another_transaction(const smtp::ClientResult& result) {
-  if (result.phase != "rcpt" || (result.reply.code != 452 && result.reply.code != 552)) return false;
+  if (result.phase != "rcpt" || (result.reply.code != 452 && result.reply.code != 552))
+    return false;
   const EnhancedCode code = result.reply.enhanced;
   return !code || (code.subject == 5 && code.detail == 3);
 }
 
-void Transfer::add_all(const std::vector<std::uint32_t>& group, const std::vector<smtp::ClientResult>& results) {
+void Transfer::add_all(const std::vector<std::uint32_t>& group,
+                       const std::vector<smtp::ClientResult>& results) {
   CHECK(results.size() == group.size());
   const bool some_taken = std::ranges::any_of(results, [](const smtp::ClientResult& each) {
     return each.state == RecipientState::delivered || each.state == RecipientState::relayed;
@@ -124,14 +129,17 @@ void Transfer::add_all(const std::vector<std::uint32_t>& group, const std::vecto
   }
 }
 
-smtp::ClientTransaction make_transaction(const ReadyEntry& ready, const std::vector<std::uint32_t>& group) {
+smtp::ClientTransaction make_transaction(const ReadyEntry& ready,
+                                         const std::vector<std::uint32_t>& group) {
   smtp::ClientTransaction transaction;
   transaction.sender = ready.message->sender;
   transaction.size = ready.message->content.size();
   if (ready.content)
-    transaction.size = ready.content->prepend.size() + ready.content->header.size() + ready.content->body.size();
+    transaction.size =
+        ready.content->prepend.size() + ready.content->header.size() + ready.content->body.size();
   transaction.eight_bit = ready.message->requires_8bit;
-  for (std::uint32_t index : group) transaction.recipients.push_back(ready.entry.recipients[index].recipient);
+  for (std::uint32_t index : group)
+    transaction.recipients.push_back(ready.entry.recipients[index].recipient);
   return transaction;
 }
 
@@ -174,17 +182,25 @@ Task<bool> transact(Transfer& transfer, const std::vector<std::uint32_t>& group)
 
 }  // namespace
 
-Task<AttemptResult> attempt_entry(Loop& loop, Queue& queue, OutgoingConnection& connection, const ReadyEntry& ready,
-                                  AttemptPlan plan) {
-  Transfer transfer{.loop = loop, .connection = connection, .ready = ready, .plan = plan,
-                    .source = ContentSource(loop, queue, ready), .result = {}, .began = loop.clock().moment(), .again = {}};
+Task<AttemptResult> attempt_entry(Loop& loop, Queue& queue, OutgoingConnection& connection,
+                                  const ReadyEntry& ready, AttemptPlan plan) {
+  Transfer transfer{.loop = loop,
+                    .connection = connection,
+                    .ready = ready,
+                    .plan = plan,
+                    .source = ContentSource(loop, queue, ready),
+                    .result = {},
+                    .began = loop.clock().moment(),
+                    .again = {}};
   std::vector<std::uint32_t> waiting;
   for (std::uint32_t i = 0; i < ready.entry.recipients.size(); ++i)
     if (ready.entry.recipients[i].state == RecipientState::queued) waiting.push_back(i);
   bool usable = true;
   while (usable && !waiting.empty()) {
-    const std::size_t size = std::min(waiting.size(), std::max<std::size_t>(connection.session().capacity(), 1));
-    const std::vector<std::uint32_t> group(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(size));
+    const std::size_t size =
+        std::min(waiting.size(), std::max<std::size_t>(connection.session().capacity(), 1));
+    const std::vector<std::uint32_t> group(waiting.begin(),
+                                           waiting.begin() + static_cast<std::ptrdiff_t>(size));
     usable = co_await transact(transfer, group);
     if (transfer.result.stale) co_return std::move(transfer.result);
     waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(size));
@@ -193,7 +209,8 @@ Task<AttemptResult> attempt_entry(Loop& loop, Queue& queue, OutgoingConnection& 
   }
   smtp::ClientResult untried;  // the connection ended before their turn
   untried.phase = "mail";
-  untried.reply = Reply(0, {4, 4, 2}, connection.site() + " ended the session before this recipient's turn");
+  untried.reply =
+      Reply(0, {4, 4, 2}, connection.site() + " ended the session before this recipient's turn");
   if (!waiting.empty()) transfer.all_blame_ipv6 = false;
   for (std::uint32_t index : waiting) transfer.add(index, untried);
   // The whole entry goes again over IPv4, so nobody may have got it over IPv6.

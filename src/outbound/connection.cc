@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t read_octets = 4096;
 
-bool is_unix(const Route& route) { return route.transport == Transport::lmtp_unix; }
+bool is_unix(const Route& route) {
+  return route.transport == Transport::lmtp_unix;
+}
 
 // The first line of a password file. Read at each connection: a changed file needs no reload.
 Result<Secret> read_password(const std::string& path) {
@@ -27,9 +29,15 @@ Result<Secret> read_password(const std::string& path) {
 
 }  // namespace
 
-OutgoingConnection::OutgoingConnection(World& world, std::shared_ptr<const DispatcherOptions> options, const Route& route, HostAddress host,
-                       std::shared_ptr<const TlsContext> tls)
-    : world_(world), options_(std::move(options)), route_(route), host_(std::move(host)), tls_context_(std::move(tls)) {}
+OutgoingConnection::OutgoingConnection(World& world,
+                                       std::shared_ptr<const DispatcherOptions> options,
+                                       const Route& route, HostAddress host,
+                                       std::shared_ptr<const TlsContext> tls)
+    : world_(world),
+      options_(std::move(options)),
+      route_(route),
+      host_(std::move(host)),
+      tls_context_(std::move(tls)) {}
 
 std::string OutgoingConnection::site() const {
   if (is_unix(route_)) return route_.host;
@@ -38,17 +46,23 @@ std::string OutgoingConnection::site() const {
 
 Duration OutgoingConnection::timeout_of(smtp::Phase phase) const {
   switch (phase) {
-    case smtp::Phase::greeting: return options_->greeting;
-    case smtp::Phase::data: return options_->data;
-    case smtp::Phase::body: return options_->body;
-    case smtp::Phase::dot: return options_->dot;
-    case smtp::Phase::quit: return std::chrono::seconds(5);
+    case smtp::Phase::greeting:
+      return options_->greeting;
+    case smtp::Phase::data:
+      return options_->data;
+    case smtp::Phase::body:
+      return options_->body;
+    case smtp::Phase::dot:
+      return options_->dot;
+    case smtp::Phase::quit:
+      return std::chrono::seconds(5);
     case smtp::Phase::helo:
     case smtp::Phase::starttls:
     case smtp::Phase::auth:
     case smtp::Phase::mail:
     case smtp::Phase::rcpt:
-    case smtp::Phase::reset: return options_->command;
+    case smtp::Phase::reset:
+      return options_->command;
   }
   return options_->command;
 }
@@ -59,19 +73,25 @@ smtp::ClientOptions OutgoingConnection::client_options(ClearText clear) const {
   client.lmtp = route_.transport == Transport::lmtp || is_unix(route_);
   const bool logs_in = !route_.user.empty();
   switch (route_.tls) {
-    case RouteTls::none: client.tls = smtp::ClientTls::none; break;
-    case RouteTls::required: client.tls = smtp::ClientTls::required; break;
+    case RouteTls::none:
+      client.tls = smtp::ClientTls::none;
+      break;
+    case RouteTls::required:
+      client.tls = smtp::ClientTls::required;
+      break;
     case RouteTls::opportunistic:
       client.tls = logs_in ? smtp::ClientTls::required : smtp::ClientTls::opportunistic;
       break;
   }
-  if (clear == ClearText::this_once && client.tls == smtp::ClientTls::opportunistic) client.tls = smtp::ClientTls::none;
+  if (clear == ClearText::this_once && client.tls == smtp::ClientTls::opportunistic)
+    client.tls = smtp::ClientTls::none;
   if (route_.transport == Transport::smtps) client.tls = smtp::ClientTls::active;
   // A relay on this machine or in a private network may have a certificate that nobody vouches for.
   const bool near = host_.endpoint.address.is_private();
   client.login_in_clear = near && route_.tls == RouteTls::none;
   client.login_unverified = near;
-  client.client_nonce = fmt::format("{:016x}{:016x}", world_.loop.random().next(), world_.loop.random().next());
+  client.client_nonce =
+      fmt::format("{:016x}{:016x}", world_.loop.random().next(), world_.loop.random().next());
   return client;
 }
 
@@ -97,17 +117,22 @@ Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
     if (!password) co_return Refused{Reply(0, {}, password.error().message), "auth", false};
     client.login = smtp::ClientLogin{route_.user, std::move(*password)};
   }
-  auto connected = is_unix(route_)
-                       ? co_await world_.network.connect_unix(route_.host, began + options_->connect)
-                       : co_await world_.network.connect(host_.endpoint, std::nullopt, began + options_->connect);
+  auto connected =
+      is_unix(route_) ? co_await world_.network.connect_unix(route_.host, began + options_->connect)
+                      : co_await world_.network.connect(host_.endpoint, std::nullopt,
+                                                        began + options_->connect);
   if (!connected)
-    co_return Refused{Reply(0, {4, 4, 1}, fmt::format("connect to {}: {}", site(), connected.error().message)), "connect", false};
+    co_return Refused{
+        Reply(0, {4, 4, 1}, fmt::format("connect to {}: {}", site(), connected.error().message)),
+        "connect", false};
   stream_ = std::move(*connected);
   const smtp::ClientTls tls = client.tls;
   session_ = std::make_unique<smtp::ClientSession>(std::move(client));
   if (tls == smtp::ClientTls::active) {
     auto secured = co_await start_tls();
-    if (!secured) co_return Refused{Reply(0, {4, 7, 5}, "TLS with " + site() + ": " + secured.error().message), "tls", false};
+    if (!secured)
+      co_return Refused{Reply(0, {4, 7, 5}, "TLS with " + site() + ": " + secured.error().message),
+                        "tls", false};
   }
   smtp::client::Step step = co_await run();
   opened_in_ = world_.loop.clock().moment() - began;
@@ -116,7 +141,8 @@ Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
     const bool tls_failed = handshake_failed_ && tls == smtp::ClientTls::opportunistic;
     co_return Refused{std::move(failed->reply), std::string(name_of(failed->phase)), tls_failed};
   }
-  co_return Refused{Reply(0, {4, 4, 2}, site() + " ended the session before it began"), "greeting", false};
+  co_return Refused{Reply(0, {4, 4, 2}, site() + " ended the session before it began"), "greeting",
+                    false};
 }
 
 Task<smtp::client::Step> OutgoingConnection::run() {
@@ -143,8 +169,9 @@ Task<smtp::client::Step> OutgoingConnection::run() {
         if (!stream_) {  // the handshake took the stream with it
           client::Step failed = session_->next();
           if (std::holds_alternative<client::Failed>(failed)) co_return failed;
-          co_return client::Failed{Reply(0, {4, 7, 5}, "TLS with " + site() + ": " + secured.error().message),
-                                   smtp::Phase::starttls};
+          co_return client::Failed{
+              Reply(0, {4, 7, 5}, "TLS with " + site() + ": " + secured.error().message),
+              smtp::Phase::starttls};
         }
       }
     } else {

@@ -3,8 +3,10 @@
 //   open()  connect -> (TLS at once) -> greeting, EHLO, STARTTLS, login -> Ready     or Refused
 //   run()   drives the session until it is Ready, Done, NeedBody, Failed or Close
 //
-// Timeouts by phase (RFC 5321 §4.5.3.2). A TLS handshake that fails under an opportunistic policy is told
-// as Refused{tls_failed}: the caller may try the same host once more in clear, for this attempt only
+// Timeouts by phase (RFC 5321 §4.5.3.2). A TLS handshake that fails under an opportunistic policy
+// is told
+// as Refused{tls_failed}: the caller may try the same host once more in clear, for this attempt
+// only
 // (SEMANTICS: a downgrade lasts one attempt).
 #pragma once
 #include <memory>
@@ -30,16 +32,16 @@ enum class ClearText { as_route_says, this_once };
 
 class OutgoingConnection {
  public:
-  OutgoingConnection(World& world, std::shared_ptr<const DispatcherOptions> options, const Route& route, HostAddress host,
-             std::shared_ptr<const TlsContext> tls);
+  OutgoingConnection(World& world, std::shared_ptr<const DispatcherOptions> options,
+                     const Route& route, HostAddress host, std::shared_ptr<const TlsContext> tls);
   Task<std::optional<Refused>> open(ClearText clear);  // nothing: Ready
   Task<smtp::client::Step> run();                      // Ready, NeedBody, Done, Failed or Close
   smtp::ClientSession& session() { return *session_; }
   const HostAddress& host() const { return host_; }
-  std::string site() const;                            // "mx.wp.pl[212.77.101.4]:25"
+  std::string site() const;  // "mx.wp.pl[212.77.101.4]:25"
   std::optional<TlsFacts> tls() const { return session_ ? session_->tls() : std::nullopt; }
   Duration opened_in() const { return opened_in_; }
-  Task<void> quit();                                   // QUIT, its reply, close
+  Task<void> quit();  // QUIT, its reply, close
 
  private:
   smtp::ClientOptions client_options(ClearText clear) const;

@@ -39,7 +39,8 @@ std::vector<Outcome> same_outcome(const ReadyEntry& ready, const Outcome& model)
 }
 
 bool has_ipv4(const HostList& hosts) {
-  return std::ranges::any_of(hosts.hosts, [](const HostAddress& host) { return !host.endpoint.address.v6; });
+  return std::ranges::any_of(hosts.hosts,
+                             [](const HostAddress& host) { return !host.endpoint.address.v6; });
 }
 
 }  // namespace
@@ -63,8 +64,8 @@ struct Dispatcher::State {
   Signal changed;
 
   State(DispatcherOptions dispatcher_options, Hosts& dispatcher_hosts, Queue& dispatcher_queue,
-        LocalDelivery& local_delivery, std::shared_ptr<const TlsContext> client_tls, World& dispatcher_world,
-        Metrics& metrics, LogSink& sink)
+        LocalDelivery& local_delivery, std::shared_ptr<const TlsContext> client_tls,
+        World& dispatcher_world, Metrics& metrics, LogSink& sink)
       : options(std::make_shared<const DispatcherOptions>(std::move(dispatcher_options))),
         hosts(dispatcher_hosts),
         queue(dispatcher_queue),
@@ -72,10 +73,12 @@ struct Dispatcher::State {
         tls(std::move(client_tls)),
         world(dispatcher_world),
         log(sink),
-        open(metrics.gauge("goniec_connections_open", "Connections open now", {{"direction", "out"}})),
-        attempts_ok(metrics.counter("goniec_delivery_attempts_total", "Attempts of entries", {{"result", "spoken"}})),
-        attempts_failed(
-            metrics.counter("goniec_delivery_attempts_total", "Attempts of entries", {{"result", "no_connection"}})) {}
+        open(metrics.gauge("goniec_connections_open", "Connections open now",
+                           {{"direction", "out"}})),
+        attempts_ok(metrics.counter("goniec_delivery_attempts_total", "Attempts of entries",
+                                    {{"result", "spoken"}})),
+        attempts_failed(metrics.counter("goniec_delivery_attempts_total", "Attempts of entries",
+                                        {{"result", "no_connection"}})) {}
 
   Task<void> carry(ReadyEntry ready);
   Task<void> deliver_locally(ReadyEntry ready);
@@ -126,7 +129,8 @@ Task<void> Dispatcher::State::carry(ReadyEntry ready) {
     settle_in_background(std::move(waiting.ready), std::move(outcomes));
   } else if (waiting.route.transport == Transport::lmtp_unix) {
     waiting.hosts.site = "unix:" + waiting.route.host;
-    waiting.hosts.hosts.push_back(HostAddress{.host = waiting.route.host, .endpoint = {}, .preference = 0});
+    waiting.hosts.hosts.push_back(
+        HostAddress{.host = waiting.route.host, .endpoint = {}, .preference = 0});
     join(std::move(waiting));
   } else {
     waiting.hosts = co_await hosts.find(waiting.route);
@@ -145,7 +149,8 @@ Task<void> Dispatcher::State::carry(ReadyEntry ready) {
 void Dispatcher::State::join(Waiting waiting) {
   if (stopping) return queue.give_back(std::move(waiting.ready));
   // Routes with another login or TLS demand never share a connection.
-  std::string key = fmt::format("{}|{}|{}", waiting.hosts.site, static_cast<int>(waiting.route.tls), waiting.route.user);
+  std::string key = fmt::format("{}|{}|{}", waiting.hosts.site, static_cast<int>(waiting.route.tls),
+                                waiting.route.user);
   if (waiting.only_ipv4) key += "|ipv4";
   auto& line = lines[key];
   if (!line) {
@@ -160,9 +165,12 @@ void Dispatcher::State::join(Waiting waiting) {
 }
 
 void Dispatcher::State::open_more(const std::string& site) {
-  // A connection takes its first entry at once, so each turn of the loop makes the line shorter. One that
-  // fails without waiting may have ended, and forgotten its line, before spawn() returns: hence the search.
-  for (auto found = lines.find(site); found != lines.end() && may_open(*found->second); found = lines.find(site)) {
+  // A connection takes its first entry at once, so each turn of the loop makes the line shorter.
+  // One that
+  // fails without waiting may have ended, and forgotten its line, before spawn() returns: hence the
+  // search.
+  for (auto found = lines.find(site); found != lines.end() && may_open(*found->second);
+       found = lines.find(site)) {
     ++found->second->connections;
     ++connections;
     ++working;
@@ -185,13 +193,15 @@ void Dispatcher::State::forget_if_empty(const std::string& site) {
 }
 
 // ---------------------------------------------------------------- one connection
-Task<std::unique_ptr<OutgoingConnection>> Dispatcher::State::connect(const Waiting& waiting, Outcome& failure) {
+Task<std::unique_ptr<OutgoingConnection>> Dispatcher::State::connect(const Waiting& waiting,
+                                                                     Outcome& failure) {
   auto current = options;
   bool all_refuse_mail = !waiting.hosts.hosts.empty();  // RFC 7504: 521 or 556 from every host
   for (const HostAddress& host : waiting.hosts.hosts) {
     if (waiting.only_ipv4 && host.endpoint.address.v6) continue;
     for (ClearText clear : {ClearText::as_route_says, ClearText::this_once}) {
-      auto connection = std::make_unique<OutgoingConnection>(world, current, waiting.route, host, tls);
+      auto connection =
+          std::make_unique<OutgoingConnection>(world, current, waiting.route, host, tls);
       auto refused = co_await connection->open(clear);
       if (!refused) co_return connection;
       failure.reply = refused->reply;
@@ -212,14 +222,15 @@ void Dispatcher::State::fail_line(Line& line, Waiting first, const Outcome& fail
   auto fail_one = [&](Waiting waiting) {
     Outcome outcome = failure;
     outcome.route = waiting.route.rule;
-    outcome.delay_queue =
-        std::chrono::duration_cast<Duration>(world.loop.clock().now() - waiting.ready.message->received_at);
+    outcome.delay_queue = std::chrono::duration_cast<Duration>(world.loop.clock().now() -
+                                                               waiting.ready.message->received_at);
     auto outcomes = same_outcome(waiting.ready, outcome);
     settle_in_background(std::move(waiting.ready), std::move(outcomes));
   };
   attempts_failed.add();
   fail_one(std::move(first));
-  // What waits behind a dead probe shares its fate; other connections of the site may still be good.
+  // What waits behind a dead probe shares its fate; other connections of the site may still be
+  // good.
   if (line.connections > 1) return;
   std::deque<Waiting> rest = std::exchange(line.waiting, {});
   for (Waiting& waiting : rest) fail_one(std::move(waiting));
@@ -233,7 +244,8 @@ Task<std::optional<Waiting>> Dispatcher::State::next_for(Line& line) {
     world.loop.at(until, [this, site = line.site] {
       if (auto found = lines.find(site); found != lines.end()) found->second->arrived.notify_all();
     });
-    while (line.waiting.empty() && !stopping && world.loop.clock().moment() < until) co_await line.arrived.wait();
+    while (line.waiting.empty() && !stopping && world.loop.clock().moment() < until)
+      co_await line.arrived.wait();
     --line.idle;
   }
   if (line.waiting.empty() || stopping) co_return std::nullopt;
@@ -270,7 +282,8 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
   done();
 }
 
-Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connection, Waiting first) {
+Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connection,
+                                         Waiting first) {
   std::optional<Waiting> current(std::move(first));
   std::size_t carried = 0;
   bool usable = true;
@@ -278,15 +291,18 @@ Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connect
     AttemptPlan plan;
     plan.route = current->route.rule;
     plan.reused = carried > 0;
-    plan.queued = std::chrono::duration_cast<Duration>(world.loop.clock().now() - current->ready.message->received_at);
-    AttemptResult result = co_await attempt_entry(world.loop, queue, connection, current->ready, plan);
+    plan.queued = std::chrono::duration_cast<Duration>(world.loop.clock().now() -
+                                                       current->ready.message->received_at);
+    AttemptResult result =
+        co_await attempt_entry(world.loop, queue, connection, current->ready, plan);
     attempts_ok.add();
     usable = result.connection_usable;
     if (result.stale) {  // not tried: another connection takes it
       line.waiting.push_front(std::move(*current));
       break;
     }
-    if (result.retry_ipv4 && !current->only_ipv4 && connection.host().endpoint.address.v6 && has_ipv4(current->hosts)) {
+    if (result.retry_ipv4 && !current->only_ipv4 && connection.host().endpoint.address.v6 &&
+        has_ipv4(current->hosts)) {
       current->only_ipv4 = true;
       join(std::move(*current));
     } else {
@@ -302,9 +318,10 @@ Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connect
 
 // ---------------------------------------------------------------- life
 Dispatcher::Dispatcher(DispatcherOptions options, Hosts& hosts, Queue& queue, LocalDelivery& local,
-                       std::shared_ptr<const TlsContext> client_tls, World& world, Metrics& metrics, LogSink& log)
-    : state_(std::make_unique<State>(std::move(options), hosts, queue, local, std::move(client_tls), world, metrics,
-                                     log)) {}
+                       std::shared_ptr<const TlsContext> client_tls, World& world, Metrics& metrics,
+                       LogSink& log)
+    : state_(std::make_unique<State>(std::move(options), hosts, queue, local, std::move(client_tls),
+                                     world, metrics, log)) {}
 
 Dispatcher::~Dispatcher() = default;
 
@@ -326,11 +343,13 @@ Task<void> Dispatcher::stop(Moment deadline) {
   for (const std::string& site : sites) {
     auto found = state.lines.find(site);
     if (found == state.lines.end()) continue;
-    for (Waiting& waiting : std::exchange(found->second->waiting, {})) state.queue.give_back(std::move(waiting.ready));
+    for (Waiting& waiting : std::exchange(found->second->waiting, {}))
+      state.queue.give_back(std::move(waiting.ready));
     found->second->arrived.notify_all();
   }
   state.world.loop.at(deadline, [&state] { state.changed.notify_all(); });
-  while (state.working > 0 && state.world.loop.clock().moment() < deadline) co_await state.changed.wait();
+  while (state.working > 0 && state.world.loop.clock().moment() < deadline)
+    co_await state.changed.wait();
 }
 
 void Dispatcher::set_options(DispatcherOptions options) {

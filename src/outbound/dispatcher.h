@@ -3,12 +3,16 @@
 //   carry(entry) -> route -> hosts (site) -> ready line of the site -> connection (kept or new)
 //                -> transactions -> queue.settle -> next entry of the site on the same connection
 //
-// A site has at most `connections` connections, one line in order of readiness, fair between domains of
-// the site and senders. One slow or dead site never delays another: nothing is shared between sites but
-// the connection total. A site whose connects all fail is "dead" for a time that grows (1 min .. 15 min):
+// A site has at most `connections` connections, one line in order of readiness, fair between
+// domains of
+// the site and senders. One slow or dead site never delays another: nothing is shared between sites
+// but
+// the connection total. A site whose connects all fail is "dead" for a time that grows (1 min .. 15
+// min):
 // its entries are deferred with the last reply without a connection each, one probe goes first
 // (SEMANTICS: network-dead site probes with one message).
-// Connections stay open `keep` after the last message, at most `messages` each. 421, or any failure of the
+// Connections stay open `keep` after the last message, at most `messages` each. 421, or any failure
+// of the
 // session, ends it; the recipients not yet done are deferred.
 // Recipients of one entry go in one transaction up to the peer's capacity.
 #pragma once
@@ -31,15 +35,15 @@ class TlsContext;  // net/tls.h
 struct DispatcherOptions {
   std::string hostname;
   std::size_t connections_per_site = 20;
-  std::size_t connections = 1000;          // a shard, in all
+  std::size_t connections = 1000;  // a shard, in all
   std::size_t messages_per_connection = 100;
   Duration keep = std::chrono::seconds(5);
-  Duration connect = std::chrono::seconds(30);       // an address
-  Duration greeting = std::chrono::minutes(5);       // RFC 5321 §4.5.3.2.1
-  Duration command = std::chrono::minutes(5);        // MAIL, RCPT, EHLO (§4.5.3.2.2-3)
-  Duration data = std::chrono::minutes(2);           // DATA (§4.5.3.2.4)
-  Duration body = std::chrono::minutes(3);           // each block (§4.5.3.2.5)
-  Duration dot = std::chrono::minutes(10);           // final dot (§4.5.3.2.6, RFC 1047)
+  Duration connect = std::chrono::seconds(30);  // an address
+  Duration greeting = std::chrono::minutes(5);  // RFC 5321 §4.5.3.2.1
+  Duration command = std::chrono::minutes(5);   // MAIL, RCPT, EHLO (§4.5.3.2.2-3)
+  Duration data = std::chrono::minutes(2);      // DATA (§4.5.3.2.4)
+  Duration body = std::chrono::minutes(3);      // each block (§4.5.3.2.5)
+  Duration dot = std::chrono::minutes(10);      // final dot (§4.5.3.2.6, RFC 1047)
   Duration tls = std::chrono::seconds(60);
   RouteTable routes;
 };
@@ -47,13 +51,18 @@ struct DispatcherOptions {
 class Dispatcher : public Carrier {
  public:
   Dispatcher(DispatcherOptions options, Hosts& hosts, Queue& queue, LocalDelivery& local,
-             std::shared_ptr<const TlsContext> client_tls, World& world, Metrics& metrics, LogSink& log);
+             std::shared_ptr<const TlsContext> client_tls, World& world, Metrics& metrics,
+             LogSink& log);
   ~Dispatcher() override;
   void carry(ReadyEntry entry) override;
   // No new connection; what waits is given back; ends when every attempt settled (or `deadline`).
   Task<void> stop(Moment deadline);
   void set_options(DispatcherOptions options);  // reload
-  struct SiteStatus { std::string site; std::size_t connections = 0, waiting = 0; std::string last_reply; };
+  struct SiteStatus {
+    std::string site;
+    std::size_t connections = 0, waiting = 0;
+    std::string last_reply;
+  };
   std::vector<SiteStatus> sites() const;
 
  private:

@@ -1,5 +1,6 @@
 // The whole way out over real sockets of loopback: queue (memory store) -> dispatcher -> scripted
-// servers -> outcomes in the store. Ports are chosen by the system; tests wait for events, not for time.
+// servers -> outcomes in the store. Ports are chosen by the system; tests wait for events, not for
+// time.
 #include "outbound/dispatcher.h"
 
 #include <gtest/gtest.h>

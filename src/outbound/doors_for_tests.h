@@ -1,4 +1,5 @@
-// False doors for the tests of this room: a resolver that answers from a table, and doors that nobody
+// False doors for the tests of this room: a resolver that answers from a table, and doors that
+// nobody
 // may go through.
 #pragma once
 #include <map>

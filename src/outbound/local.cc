@@ -12,7 +12,8 @@ bool was_delivered_to(std::string_view header, const Address& mailbox) {
   auto scanned = scan_header(header, HeaderLimits{});
   if (!scanned) return false;
   for (const HeaderField& field : scanned->fields)
-    if (equal_ignoring_case(field.name, "Delivered-To") && unfold(field.value) == mailbox.text()) return true;
+    if (equal_ignoring_case(field.name, "Delivered-To") && unfold(field.value) == mailbox.text())
+      return true;
   return false;
 }
 
@@ -23,24 +24,30 @@ struct Plan {
 
 }  // namespace
 
-LocalDelivery::LocalDelivery(const Directory& directory, ReaderPool& readers, Queue& queue, Loop& loop)
+LocalDelivery::LocalDelivery(const Directory& directory, ReaderPool& readers, Queue& queue,
+                             Loop& loop)
     : directory_(directory), readers_(readers), queue_(queue), loop_(loop) {}
 
-Task<Reply> LocalDelivery::place(const ReadyEntry& ready, const Address& recipient, std::string_view header) {
+Task<Reply> LocalDelivery::place(const ReadyEntry& ready, const Address& recipient,
+                                 std::string_view header) {
   const Resolved resolved = directory_.resolve(recipient);
-  if (resolved.kind != RecipientKind::mailbox) co_return Reply(550, {5, 1, 1}, "the mailbox does not exist any more");
+  if (resolved.kind != RecipientKind::mailbox)
+    co_return Reply(550, {5, 1, 1}, "the mailbox does not exist any more");
   const auto user = directory_.user(resolved.mailbox);
   if (!user) co_return Reply(550, {5, 1, 1}, "the mailbox does not exist any more");
   if (was_delivered_to(header, resolved.mailbox))
     co_return Reply(554, {5, 4, 6}, "mail loop: this message has been in this mailbox already");
   if (user->quota_octets > 0) {
     const Address mailbox = resolved.mailbox;
-    auto used = co_await readers_.read(loop_, [mailbox](Reader& reader) { return reader.mailbox_octets(mailbox); });
-    if (!used) co_return Reply(451, {4, 3, 0}, "the mailbox cannot be read now: " + used.error().message);
+    auto used = co_await readers_.read(
+        loop_, [mailbox](Reader& reader) { return reader.mailbox_octets(mailbox); });
+    if (!used)
+      co_return Reply(451, {4, 3, 0}, "the mailbox cannot be read now: " + used.error().message);
     if (*used + ready.message->content.body_octets > user->quota_octets)
       co_return Reply(452, {4, 2, 2}, "the mailbox is full");
   }
-  co_return Reply(250, {2, 1, 5}, resolved.mailbox.text());  // the text is the account, for the append
+  co_return Reply(250, {2, 1, 5},
+                  resolved.mailbox.text());  // the text is the account, for the append
 }
 
 Task<void> LocalDelivery::deliver(ReadyEntry ready) {
@@ -65,7 +72,8 @@ Task<void> LocalDelivery::deliver(ReadyEntry ready) {
       MailboxAppend append;
       append.mailbox = *Address::parse(reply.lines.at(0));
       append.at = began;
-      append.prepend = return_path_field(ready.message->sender.address) + delivered_to_field(append.mailbox);
+      append.prepend =
+          return_path_field(ready.message->sender.address) + delivered_to_field(append.mailbox);
       plan.appends.push_back(std::move(append));
       outcome.state = RecipientState::delivered;
       outcome.reply = Reply(250, {2, 1, 5}, "delivered to mailbox");
@@ -76,7 +84,8 @@ Task<void> LocalDelivery::deliver(ReadyEntry ready) {
     outcome.delay_transmit = std::chrono::duration_cast<Duration>(loop_.clock().now() - began);
     plan.outcomes.push_back(std::move(outcome));
   }
-  (void)co_await queue_.settle(loop_, std::move(ready), std::move(plan.outcomes), std::move(plan.appends));
+  (void)co_await queue_.settle(loop_, std::move(ready), std::move(plan.outcomes),
+                               std::move(plan.appends));
 }
 
 }  // namespace goniec

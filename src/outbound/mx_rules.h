@@ -21,11 +21,14 @@ struct MxPlan {
   std::vector<std::string> notes;
 };
 // REQUIRES answer.status found or no_data. `own_name`: we and all at or above our preference go.
-MxPlan plan_mx(const std::string& domain, const DnsAnswer& answer, const std::string& own_name, Random& random);
+MxPlan plan_mx(const std::string& domain, const DnsAnswer& answer, const std::string& own_name,
+               Random& random);
 
-// Drops hosts with one of our own addresses on the MX port and all at or above their preference; true:
+// Drops hosts with one of our own addresses on the MX port and all at or above their preference;
+// true:
 // some were dropped.
-bool drop_own_addresses(std::vector<HostAddress>& hosts, const std::vector<IpAddress>& own, std::uint16_t port);
+bool drop_own_addresses(std::vector<HostAddress>& hosts, const std::vector<IpAddress>& own,
+                        std::uint16_t port);
 
 // Within one preference IPv6 and IPv4 take turns, IPv6 first; at most `limit`.
 void order_addresses(std::vector<HostAddress>& hosts, std::size_t limit);

@@ -11,7 +11,18 @@
 
 namespace goniec {
 
-enum class DnsType : std::uint16_t { a = 1, ns = 2, cname = 5, soa = 6, ptr = 12, mx = 15, txt = 16, aaaa = 28, srv = 33, tlsa = 52 };
+enum class DnsType : std::uint16_t {
+  a = 1,
+  ns = 2,
+  cname = 5,
+  soa = 6,
+  ptr = 12,
+  mx = 15,
+  txt = 16,
+  aaaa = 28,
+  srv = 33,
+  tlsa = 52
+};
 
 struct DnsMx {
   std::uint16_t preference = 0;
@@ -21,7 +32,8 @@ struct DnsTlsa {
   std::uint8_t usage = 0, selector = 0, matching = 0;
   std::string data;
 };
-using DnsRecord = std::variant<IpAddress, DnsMx, DnsTlsa, std::string>;  // string: name or joined TXT
+using DnsRecord =
+    std::variant<IpAddress, DnsMx, DnsTlsa, std::string>;  // string: name or joined TXT
 
 // found: records holds at least one. no_data: the name exists, the type does not. no_such_domain:
 // NXDOMAIN. temporary: SERVFAIL, timeout, refused, or a broken answer: never to be read as "no".
@@ -34,7 +46,7 @@ struct DnsAnswer {
   std::string canonical_name;  // after CNAMEs; "" when the name itself answered
   bool authenticated = false;  // DNSSEC-validated, also a "no"
   std::uint32_t ttl_seconds = 0;
-  std::string why;             // for people, when not found
+  std::string why;  // for people, when not found
 };
 
 }  // namespace goniec

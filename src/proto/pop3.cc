@@ -11,7 +11,8 @@
 //   tls            tls_started()           -> authorisation, everything forgotten
 //   closed         nothing                 Close
 //
-// QUIT in transaction asks AskRemove for what DELE marked, and says +OK only when that is granted. In
+// QUIT in transaction asks AskRemove for what DELE marked, and says +OK only when that is granted.
+// In
 // any other end the marks are forgotten (RFC 1939 §6).
 #include "proto/pop3.h"
 

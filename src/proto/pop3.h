@@ -1,17 +1,22 @@
-// The server side of POP3 without I/O (RFC 1939, 2449 CAPA, 2595 STLS, 3206 AUTH and SYS codes, 5034
-// SASL). In the manner of proto/smtp/server.h: bytes in, one Step out, every Step is handled before the
+// The server side of POP3 without I/O (RFC 1939, 2449 CAPA, 2595 STLS, 3206 AUTH and SYS codes,
+// 5034
+// SASL). In the manner of proto/smtp/server.h: bytes in, one Step out, every Step is handled before
+// the
 // next is asked.
 //
 //   Send{bytes}        write it (answers to a pipelined group are gathered)
 //   NeedInput{wait}    read; receive() or receive_end()
 //   Ask{question}      grant, deny or one of the answers below, by its token; a late one is dropped
 //   NeedBody           octets of a message, from its beginning when `first`: body(), body_end() or
-//                      body_failed(). When the session asks no more for a message, drop its reading (TOP)
+//                      body_failed(). When the session asks no more for a message, drop its reading
+//                      (TOP)
 //   StartTls           the handshake, then tls_started() or tls_failed()
 //   Close              everything to send was in Send before
 //
-// Promises: no password in clear, nothing of the mailbox before AskOpen was granted, message numbers
-// that hold for the session; a message is dot-stuffed with CRLF line ends; deletion is asked for only
+// Promises: no password in clear, nothing of the mailbox before AskOpen was granted, message
+// numbers
+// that hold for the session; a message is dot-stuffed with CRLF line ends; deletion is asked for
+// only
 // at QUIT (RFC 1939 §6), never after a lost connection. Bounded memory: lists go out in pieces.
 // Refuses: APOP and LAST (unknown), what is out of its state, a second login.
 #pragma once

@@ -1,10 +1,13 @@
-// Implementation of the PROXY parser; see proxy.h and the specification "The PROXY protocol" (haproxy).
+// Implementation of the PROXY parser; see proxy.h and the specification "The PROXY protocol"
+// (haproxy).
 //
-//   version 1   "PROXY TCP4 source destination sport dport\r\n", at most 107 octets; or "PROXY UNKNOWN…"
+//   version 1   "PROXY TCP4 source destination sport dport\r\n", at most 107 octets; or "PROXY
+//   UNKNOWN…"
 //   version 2   12 octets of signature, version and command, family and transport, length (2), then
 //               addresses and TLVs of that length
 //
-// Octets are taken one after the other up to what is known to be wanted, so that no octet of the client
+// Octets are taken one after the other up to what is known to be wanted, so that no octet of the
+// client
 // is ever consumed, and a first octet that fits neither version is refused at once.
 #include "proto/proxy.h"
 

@@ -1,4 +1,5 @@
-// SASL on the server and the client side without I/O: PLAIN (RFC 4616), LOGIN (draft-murchison), and
+// SASL on the server and the client side without I/O: PLAIN (RFC 4616), LOGIN (draft-murchison),
+// and
 // SCRAM-SHA-256 (RFC 5802, 7677). Base64 framing is the caller's (SMTP, POP3); here are octets.
 // Never CRAM-MD5. A Secret is wiped when it goes.
 #pragma once
@@ -37,7 +38,8 @@ struct PlainCredentials {
 // "authzid NUL authcid NUL password", limits 255/255/1024 octets, UTF-8, no further NUL.
 Result<PlainCredentials> parse_plain(std::string_view message);
 std::string make_plain(const PlainCredentials& credentials);
-// SASLprep (RFC 4013) as far as the suites ask: maps, NFKC for what is in range, prohibits controls.
+// SASLprep (RFC 4013) as far as the suites ask: maps, NFKC for what is in range, prohibits
+// controls.
 Result<std::string> saslprep(std::string_view text);
 
 struct ScramKeys {  // what is stored for a user; never the password
@@ -47,7 +49,8 @@ struct ScramKeys {  // what is stored for a user; never the password
 };
 ScramKeys derive_scram_keys(std::string_view password, std::string salt, std::uint32_t iterations);
 
-// One authentication. client_first -> (ask for keys) -> server_first -> client_final -> server_final.
+// One authentication. client_first -> (ask for keys) -> server_first -> client_final ->
+// server_final.
 class ScramServer {
  public:
   explicit ScramServer(std::string server_nonce) : server_nonce_(std::move(server_nonce)) {}

@@ -1,5 +1,7 @@
-// Tables of SASLprep (RFC 4013) from Unicode 3.2, made by machine from the Unicode data: never edit.
-// In range are Latin, Greek, Cyrillic, Semitic and Indic letters below U+2400, the ideographic blank
+// Tables of SASLprep (RFC 4013) from Unicode 3.2, made by machine from the Unicode data: never
+// edit.
+// In range are Latin, Greek, Cyrillic, Semitic and Indic letters below U+2400, the ideographic
+// blank
 // and full-width ASCII; what has a compatibility form outside that range is not in kAllowed, and is
 // refused rather than normalised wrongly. RFC 3454 tables A.1, C.1.2-C.9, D.1.
 #pragma once

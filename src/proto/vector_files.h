@@ -1,4 +1,5 @@
-// Reads the test vectors under tests/data: tab-separated rows, '#' lines are comments. For tests only.
+// Reads the test vectors under tests/data: tab-separated rows, '#' lines are comments. For tests
+// only.
 #pragma once
 #include <fstream>
 #include <stdexcept>

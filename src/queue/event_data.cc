@@ -6,8 +6,12 @@
 namespace goniec {
 namespace {
 
-double seconds(Duration duration) { return static_cast<double>(duration.count()) / 1e6; }
-double milliseconds(Duration duration) { return static_cast<double>(duration.count()) / 1e3; }
+double seconds(Duration duration) {
+  return static_cast<double>(duration.count()) / 1e6;
+}
+double milliseconds(Duration duration) {
+  return static_cast<double>(duration.count()) / 1e3;
+}
 
 void write_tls(JsonWriter& json, const std::optional<TlsFacts>& tls) {
   if (!tls) return;
@@ -23,26 +27,38 @@ std::string dsn_code(const Outcome& outcome) {
   switch (outcome.state) {
     case RecipientState::delivered:
     case RecipientState::relayed:
-    case RecipientState::expanded: return "2.0.0";
-    case RecipientState::queued: return outcome.reply.code == 0 ? "4.4.2" : "4.0.0";
-    case RecipientState::failed: return "5.0.0";
-    case RecipientState::expired: return "4.4.7";
+    case RecipientState::expanded:
+      return "2.0.0";
+    case RecipientState::queued:
+      return outcome.reply.code == 0 ? "4.4.2" : "4.0.0";
+    case RecipientState::failed:
+      return "5.0.0";
+    case RecipientState::expired:
+      return "4.4.7";
   }
   return "4.0.0";
 }
 
 }  // namespace
 
-std::string outcome_event_data(const Message& message, const Entry& entry, const Outcome& outcome, Instant now,
-                               Instant next_at) {
+std::string outcome_event_data(const Message& message, const Entry& entry, const Outcome& outcome,
+                               Instant now, Instant next_at) {
   JsonWriter json;
   json.object().key("stage").text("deliver");
   json.key("ms").real(milliseconds(outcome.delay_connect + outcome.delay_transmit));
-  json.key("route").text(outcome.route).key("site").text(outcome.site).key("phase").text(outcome.phase);
+  json.key("route")
+      .text(outcome.route)
+      .key("site")
+      .text(outcome.site)
+      .key("phase")
+      .text(outcome.phase);
   json.key("reply").text(outcome.reply.one_line()).key("dsn").text(dsn_code(outcome));
   json.key("tries").number(static_cast<std::int64_t>(entry.tries) + 1);
   json.key("delay").real(seconds(std::chrono::duration_cast<Duration>(now - message.received_at)));
-  json.key("delays").array().real(seconds(outcome.delay_queue)).real(seconds(outcome.delay_connect));
+  json.key("delays")
+      .array()
+      .real(seconds(outcome.delay_queue))
+      .real(seconds(outcome.delay_connect));
   json.real(seconds(outcome.delay_transmit)).end();
   if (outcome.state == RecipientState::queued) json.key("next_at").text(to_rfc3339(next_at));
   write_tls(json, outcome.tls);
@@ -69,7 +85,10 @@ std::string received_event_data(const ReceivedEventFacts& facts) {
   JsonWriter json;
   json.object().key("source").text(name_of(message.source));
   if (from_wire) {
-    json.key("listener").text(name_of(facts.caller.listener)).key("client").text(facts.caller.remote.text());
+    json.key("listener")
+        .text(name_of(facts.caller.listener))
+        .key("client")
+        .text(facts.caller.remote.text());
     json.key("local").text(facts.caller.local.text()).key("helo").text(facts.transaction.helo);
     write_tls(json, facts.caller.tls);
   }
@@ -82,7 +101,8 @@ std::string received_event_data(const ReceivedEventFacts& facts) {
   json.key("message_id").text(message.message_id);
   if (message.parent) json.key("parent").text(message.parent.text());
   json.key("recipients").array();
-  for (const Recipient& recipient : facts.transaction.recipients) json.text(recipient.address.text());
+  for (const Recipient& recipient : facts.transaction.recipients)
+    json.text(recipient.address.text());
   json.end().key("stages").array();
   for (const StageFact& stage : facts.stages) {
     json.object().key("stage").text(stage.stage).key("at").text(to_rfc3339(stage.at));

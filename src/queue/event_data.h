@@ -1,17 +1,20 @@
 // The JSON inside Event::data: written here, read by traces, logs and later webhooks. One format.
 //
 // received:
-//   {"source":"submission","listener":"submissions","client":"127.0.0.1:4444","local":"127.0.0.1:465",
-//    "helo":"c.test","tls":{"version":"TLSv1.3","cipher":"…"},"login":"a@b","mechanism":"PLAIN",
+//   {"source":"submission","listener":"submissions","client":"127.0.0.1:4444",
+//    "local":"127.0.0.1:465","helo":"c.test","tls":{"version":"TLSv1.3","cipher":"…"},"login":"a@b","mechanism":"PLAIN",
 //    "submitter":"uid=33","from":"a@b","size":1832,"message_id":"…","recipients":["x@y"],
 //    "stages":[{"stage":"connect","at":RFC3339,"ms":0.2,"rule":"listener.open","reply":"220 …"},
-//              {"stage":"identify",…,"rule":"login.ok"}, {"stage":"envelope",…,"recipient":"x@y","rule":"relay.login"},
+//              {"stage":"identify",…,"rule":"login.ok"},
+//              {"stage":"envelope",…,"recipient":"x@y","rule":"relay.login"},
 //              {"stage":"content",…,"rule":"content.ok","reply":"250 2.0.0 …"}]}
 // delivered, relayed, deferred, failed, expired (Event::recipient says whom):
-//   {"stage":"deliver","ms":12.5,"route":"mx","site":"mx.wp.pl[212.77.101.4]:25","phase":"dot","reply":"250 2.0.0 Ok",
-//    "dsn":"2.0.0","tries":1,"delays":[queue,connect,transmit in seconds],"delay":1.2,"next_at":RFC3339,
+//   {"stage":"deliver","ms":12.5,"route":"mx","site":"mx.wp.pl[212.77.101.4]:25","phase":"dot",
+//    "reply":"250 2.0.0 Ok","dsn":"2.0.0","tries":1,"delays":[queue,connect,transmit in seconds],
+//    "delay":1.2,"next_at":RFC3339,
 //    "tls":{…},"from":"a@b","size":1832}
-// held, released, retried, deleted: {"reason":"…"}      delay_notice, dsn_sent: {"message":"ID of the DSN","action":"failed"}
+// held, released, retried, deleted: {"reason":"…"}      delay_notice, dsn_sent: {"message":"ID of
+// the DSN","action":"failed"}
 // expanded: {"to":["a@b","c@d"],"rule":"alias"}
 #pragma once
 #include <string>

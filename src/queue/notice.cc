@@ -9,14 +9,19 @@ std::string host_of(const std::string& site) {
   return bracket == std::string::npos ? site : site.substr(0, bracket);
 }
 
-DsnRecipient notice_of(const EntryRecipient& recipient, const Outcome& outcome, DsnAction action, Instant now,
-                       Instant until) {
-  return DsnRecipient{.recipient = recipient, .action = action, .reply = outcome.reply,
-                      .remote_host = outcome.phase == "local" ? std::string() : host_of(outcome.site),
-                      .last_attempt = now, .will_retry_until = until};
+DsnRecipient notice_of(const EntryRecipient& recipient, const Outcome& outcome, DsnAction action,
+                       Instant now, Instant until) {
+  return DsnRecipient{
+      .recipient = recipient,
+      .action = action,
+      .reply = outcome.reply,
+      .remote_host = outcome.phase == "local" ? std::string() : host_of(outcome.site),
+      .last_attempt = now,
+      .will_retry_until = until};
 }
 
-bool wants_delay_notice(const Message& message, const EntryRecipient& recipient, const RetryPolicy& policy, Instant now) {
+bool wants_delay_notice(const Message& message, const EntryRecipient& recipient,
+                        const RetryPolicy& policy, Instant now) {
   if (policy.delay_notice == Duration::zero() || recipient.delay_notified) return false;
   if (recipient.recipient.notify.given() && !recipient.recipient.notify.delay) return false;
   return now - message.received_at >= policy.delay_notice;
@@ -24,13 +29,15 @@ bool wants_delay_notice(const Message& message, const EntryRecipient& recipient,
 
 }  // namespace
 
-NoticePlan plan_notices(const Message& message, const Entry& entry, const std::vector<Outcome>& outcomes,
-                        const RetryPolicy& policy, Instant now) {
+NoticePlan plan_notices(const Message& message, const Entry& entry,
+                        const std::vector<Outcome>& outcomes, const RetryPolicy& policy,
+                        Instant now) {
   NoticePlan plan;
   plan.delay_notified.resize(entry.recipients.size());
   for (std::size_t i = 0; i < entry.recipients.size(); ++i)
     plan.delay_notified[i] = entry.recipients[i].delay_notified;
-  // RFC 5321 §6.1: never a notification about a notification. No backscatter: only verified senders.
+  // RFC 5321 §6.1: never a notification about a notification. No backscatter: only verified
+  // senders.
   if (message.sender.address.empty() || !message.verified_sender) return plan;
   for (const Outcome& outcome : outcomes) {
     const EntryRecipient& recipient = entry.recipients.at(outcome.recipient);
@@ -40,24 +47,29 @@ NoticePlan plan_notices(const Message& message, const Entry& entry, const std::v
       case RecipientState::failed:
       case RecipientState::expired:
         if (notify.wants_failure())
-          plan.failed.push_back(notice_of(recipient, outcome, DsnAction::failed, now, entry.expires));
+          plan.failed.push_back(
+              notice_of(recipient, outcome, DsnAction::failed, now, entry.expires));
         break;
       case RecipientState::delivered:
         // A peer that took our NOTIFY tells the sender itself (RFC 3461 §5.2.1).
         if (notify.success && entry.local)
-          plan.success.push_back(notice_of(recipient, outcome, DsnAction::delivered, now, entry.expires));
+          plan.success.push_back(
+              notice_of(recipient, outcome, DsnAction::delivered, now, entry.expires));
         break;
       case RecipientState::relayed:
         if (notify.success)
-          plan.success.push_back(notice_of(recipient, outcome, DsnAction::relayed, now, entry.expires));
+          plan.success.push_back(
+              notice_of(recipient, outcome, DsnAction::relayed, now, entry.expires));
         break;
       case RecipientState::queued:
         if (wants_delay_notice(message, recipient, policy, now)) {
-          plan.delayed.push_back(notice_of(recipient, outcome, DsnAction::delayed, now, entry.expires));
+          plan.delayed.push_back(
+              notice_of(recipient, outcome, DsnAction::delayed, now, entry.expires));
           plan.delay_notified[outcome.recipient] = true;
         }
         break;
-      case RecipientState::expanded: break;
+      case RecipientState::expanded:
+        break;
     }
   }
   return plan;

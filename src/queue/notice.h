@@ -1,5 +1,6 @@
 // Who is told what, and when: decides the DSNs that an outcome causes (RFC 3461 §5.2). Pure.
-// None for <>; none for NOTIFY=NEVER; none to senders nobody verified (no backscatter) except that the
+// None for <>; none for NOTIFY=NEVER; none to senders nobody verified (no backscatter) except that
+// the
 // double bounce and the undeliverable DSN become a line to the admin's counter, never a loop.
 #pragma once
 #include <vector>
@@ -19,7 +20,8 @@ struct NoticePlan {
 };
 
 // `outcomes` have just happened to `entry` of `message`.
-NoticePlan plan_notices(const Message& message, const Entry& entry, const std::vector<Outcome>& outcomes,
-                        const RetryPolicy& policy, Instant now);
+NoticePlan plan_notices(const Message& message, const Entry& entry,
+                        const std::vector<Outcome>& outcomes, const RetryPolicy& policy,
+                        Instant now);
 
 }  // namespace goniec

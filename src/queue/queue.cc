@@ -16,23 +16,34 @@ constexpr Duration longest_wait = std::chrono::seconds(30);
 
 EventKind event_kind(RecipientState state) {
   switch (state) {
-    case RecipientState::queued: return EventKind::deferred;
-    case RecipientState::delivered: return EventKind::delivered;
-    case RecipientState::relayed: return EventKind::relayed;
-    case RecipientState::failed: return EventKind::failed;
-    case RecipientState::expired: return EventKind::expired;
-    case RecipientState::expanded: return EventKind::expanded;
+    case RecipientState::queued:
+      return EventKind::deferred;
+    case RecipientState::delivered:
+      return EventKind::delivered;
+    case RecipientState::relayed:
+      return EventKind::relayed;
+    case RecipientState::failed:
+      return EventKind::failed;
+    case RecipientState::expired:
+      return EventKind::expired;
+    case RecipientState::expanded:
+      return EventKind::expanded;
   }
   return EventKind::deferred;
 }
 
 EventKind event_kind(QueueAction action) {
   switch (action) {
-    case QueueAction::retry: return EventKind::retried;
-    case QueueAction::hold: return EventKind::held;
-    case QueueAction::release: return EventKind::released;
-    case QueueAction::expire: return EventKind::failed;
-    case QueueAction::remove: return EventKind::deleted;
+    case QueueAction::retry:
+      return EventKind::retried;
+    case QueueAction::hold:
+      return EventKind::held;
+    case QueueAction::release:
+      return EventKind::released;
+    case QueueAction::expire:
+      return EventKind::failed;
+    case QueueAction::remove:
+      return EventKind::deleted;
   }
   return EventKind::retried;
 }
@@ -76,23 +87,27 @@ struct Queue::State {
   Counter& double_bounces;
   Gauge& window_gauge;
 
-  State(QueueOptions queue_options, Committer& queue_committer, ReaderPool& queue_readers, Metrics& metrics,
-        LogSink& sink)
+  State(QueueOptions queue_options, Committer& queue_committer, ReaderPool& queue_readers,
+        Metrics& metrics, LogSink& sink)
       : committer(queue_committer),
         readers(queue_readers),
         log(sink),
         options(std::make_shared<const QueueOptions>(std::move(queue_options))),
         ids(queue_committer.store().highest_id()),
-        received(metrics.counter("goniec_messages_queued_total", "Messages made durable and answered 250")),
+        received(metrics.counter("goniec_messages_queued_total",
+                                 "Messages made durable and answered 250")),
         settled_delivered(outcome_counter(metrics, "delivered")),
         settled_deferred(outcome_counter(metrics, "deferred")),
         settled_failed(outcome_counter(metrics, "bounced")),
         settled_expired(outcome_counter(metrics, "expired")),
-        double_bounces(metrics.counter("goniec_double_bounces_total", "Notifications that could not be delivered")),
-        window_gauge(metrics.gauge("goniec_queue_window_entries", "Entries leased and in memory")) {}
+        double_bounces(metrics.counter("goniec_double_bounces_total",
+                                       "Notifications that could not be delivered")),
+        window_gauge(metrics.gauge("goniec_queue_window_entries", "Entries leased and in memory")) {
+  }
 
   static Counter& outcome_counter(Metrics& metrics, const char* status) {
-    return metrics.counter("goniec_deliveries_total", "Outcomes of recipients", {{"status", status}});
+    return metrics.counter("goniec_deliveries_total", "Outcomes of recipients",
+                           {{"status", status}});
   }
 
   std::shared_ptr<const QueueOptions> current_options() {
@@ -100,7 +115,9 @@ struct Queue::State {
     return options;
   }
 
-  Shard& owner_of(const Domain& domain) { return shards[std::hash<Domain>{}(domain) % shards.size()]; }
+  Shard& owner_of(const Domain& domain) {
+    return shards[std::hash<Domain>{}(domain) % shards.size()];
+  }
 
   void hand_over(ReadyEntry ready) {
     Shard& shard = owner_of(ready.entry.domain);
@@ -133,8 +150,8 @@ struct Queue::State {
   void hand_over_leased(std::vector<LeasedEntry> leased, Instant now);
   void hand_over_spooled(const SpoolRequest& request, const SpoolResult& result,
                          std::shared_ptr<const LoadedContent> content, Instant now);
-  Task<std::vector<SpoolRequest>> make_notices(Loop& loop, std::shared_ptr<const Message> message, NoticePlan plan,
-                                               Instant now);
+  Task<std::vector<SpoolRequest>> make_notices(Loop& loop, std::shared_ptr<const Message> message,
+                                               NoticePlan plan, Instant now);
   void prepare_entries(SpoolRequest& request, Instant now);
   void count(const std::vector<Outcome>& outcomes, const Message& message);
 };
@@ -162,7 +179,8 @@ Task<void> Queue::State::lease_loop() {
     }
     auto due = co_await committer.next_due(loop);
     if (stopping) break;
-    if (due && *due <= loop.clock().now() && in_window.load() >= room_limit) due.reset();  // waits for room
+    if (due && *due <= loop.clock().now() && in_window.load() >= room_limit)
+      due.reset();  // waits for room
     co_await sleep_until_due(due);
   }
   lease_loop_done = true;
@@ -173,7 +191,9 @@ Task<void> Queue::State::sleep_until_due(std::optional<Instant> due) {
   Loop& loop = *shards[0].loop;
   const Instant now = loop.clock().now();
   Duration wait = longest_wait;
-  if (due) wait = std::clamp<Duration>(std::chrono::duration_cast<Duration>(*due - now), Duration(1000), longest_wait);
+  if (due)
+    wait = std::clamp<Duration>(std::chrono::duration_cast<Duration>(*due - now), Duration(1000),
+                                longest_wait);
   sleeping_until = now + wait;
   loop.at(loop.clock().moment() + wait, [this] { wake.notify_all(); });
   co_await wake.wait();
@@ -184,7 +204,8 @@ void Queue::State::hand_over_leased(std::vector<LeasedEntry> leased, Instant now
   std::shared_ptr<const Message> last;
   for (LeasedEntry& item : leased) {
     // Entries of one message come together and share it.
-    if (!last || last->id != item.message.id) last = std::make_shared<const Message>(std::move(item.message));
+    if (!last || last->id != item.message.id)
+      last = std::make_shared<const Message>(std::move(item.message));
     hand_over(ReadyEntry{item.lease, std::move(item.entry), last, nullptr, now});
   }
 }
@@ -207,8 +228,9 @@ void Queue::State::hand_over_spooled(const SpoolRequest& request, const SpoolRes
 void Queue::State::prepare_entries(SpoolRequest& request, Instant now) {
   auto current = current_options();
   const bool null_sender = request.message.sender.address.empty();
-  const Instant expires = now + (null_sender ? std::min(current->retry.expire, current->retry.expire_notice)
-                                             : current->retry.expire);
+  const Instant expires =
+      now + (null_sender ? std::min(current->retry.expire, current->retry.expire_notice)
+                         : current->retry.expire);
   std::uint32_t number = 0;
   for (Entry& entry : request.entries) {
     entry.id = EntryId{request.message.id, number++};
@@ -217,10 +239,12 @@ void Queue::State::prepare_entries(SpoolRequest& request, Instant now) {
     entry.priority = request.message.priority;
   }
   if (current->keep_bodies > Duration::zero()) request.keep_until = now + current->keep_bodies;
-  request.lease = !stopping && in_window.load() + request.entries.size() <= current->limits.window_entries;
+  request.lease =
+      !stopping && in_window.load() + request.entries.size() <= current->limits.window_entries;
 }
 
-Task<Result<void>> Queue::accept(Loop& loop, SpoolRequest request, std::shared_ptr<const LoadedContent> content) {
+Task<Result<void>> Queue::accept(Loop& loop, SpoolRequest request,
+                                 std::shared_ptr<const LoadedContent> content) {
   State& state = *state_;
   const Instant now = loop.clock().now();
   state.prepare_entries(request, now);
@@ -239,8 +263,9 @@ Task<Result<void>> Queue::accept(Loop& loop, SpoolRequest request, std::shared_p
   }
   state.received.add();
   if (leased) {
-    const std::size_t missing = static_cast<std::size_t>(
-        std::count_if(spooled->leases.begin(), spooled->leases.end(), [](const Lease& l) { return l.fence == 0; }));
+    const std::size_t missing =
+        static_cast<std::size_t>(std::count_if(spooled->leases.begin(), spooled->leases.end(),
+                                               [](const Lease& l) { return l.fence == 0; }));
     if (missing > 0) state.left_window(missing);
     state.hand_over_spooled(kept, *spooled, std::move(content), now);
   } else {
@@ -253,10 +278,13 @@ Task<Result<void>> Queue::write_chunk(Loop& loop, ChunkWrite chunk) {
   return state_->committer.write_chunk(loop, std::move(chunk));
 }
 
-void Queue::discard_chunks(MessageId id) { state_->committer.discard_chunks(id); }
+void Queue::discard_chunks(MessageId id) {
+  state_->committer.discard_chunks(id);
+}
 
 // ---------------------------------------------------------------- settling
-Task<std::vector<SpoolRequest>> Queue::State::make_notices(Loop& loop, std::shared_ptr<const Message> message,
+Task<std::vector<SpoolRequest>> Queue::State::make_notices(Loop& loop,
+                                                           std::shared_ptr<const Message> message,
                                                            NoticePlan plan, Instant now) {
   if (plan.empty() || !notice_maker) co_return std::vector<SpoolRequest>{};
   auto notices = co_await notice_maker->make(loop, std::move(message), std::move(plan), now);
@@ -272,20 +300,31 @@ void Queue::State::count(const std::vector<Outcome>& outcomes, const Message& me
     switch (outcome.state) {
       case RecipientState::delivered:
       case RecipientState::relayed:
-      case RecipientState::expanded: settled_delivered.add(); break;
-      case RecipientState::queued: settled_deferred.add(); break;
-      case RecipientState::failed: settled_failed.add(); break;
-      case RecipientState::expired: settled_expired.add(); break;
+      case RecipientState::expanded:
+        settled_delivered.add();
+        break;
+      case RecipientState::queued:
+        settled_deferred.add();
+        break;
+      case RecipientState::failed:
+        settled_failed.add();
+        break;
+      case RecipientState::expired:
+        settled_expired.add();
+        break;
     }
-    const bool ended_badly = outcome.state == RecipientState::failed || outcome.state == RecipientState::expired;
+    const bool ended_badly =
+        outcome.state == RecipientState::failed || outcome.state == RecipientState::expired;
     if (ended_badly && message.sender.address.empty()) double_bounces.add();
   }
 }
 
 namespace {
 
-std::vector<Event> outcome_events(const Message& message, const Entry& entry, const std::vector<Outcome>& outcomes,
-                                  const std::vector<SpoolRequest>& notices, Instant now, Instant next_due) {
+std::vector<Event> outcome_events(const Message& message, const Entry& entry,
+                                  const std::vector<Outcome>& outcomes,
+                                  const std::vector<SpoolRequest>& notices, Instant now,
+                                  Instant next_due) {
   std::vector<Event> events;
   events.reserve(outcomes.size() + notices.size());
   for (const Outcome& outcome : outcomes) {
@@ -321,11 +360,13 @@ Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outco
   SettleRequest request;
   request.lease = ready.lease;
   request.now = now;
-  request.next_due = next_try(current->retry, ready.entry.tries + 1, now, ready.entry.expires, loop.random().next());
+  request.next_due = next_try(current->retry, ready.entry.tries + 1, now, ready.entry.expires,
+                              loop.random().next());
   request.delay_notified = plan.delay_notified;
   request.appends = std::move(appends);
   request.notices = co_await state.make_notices(loop, ready.message, std::move(plan), now);
-  request.events = outcome_events(*ready.message, ready.entry, outcomes, request.notices, now, request.next_due);
+  request.events =
+      outcome_events(*ready.message, ready.entry, outcomes, request.notices, now, request.next_due);
   request.outcomes = std::move(outcomes);
 
   const std::vector<Outcome> counted = request.outcomes;
@@ -341,8 +382,8 @@ Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outco
     record.level = LogLevel::error;
     record.event = "queue.settle_failed";
     record.program = "qmgr";
-    record.text = fmt::format("{}: warning: outcome could not be stored: {}", ready.message->id.text(),
-                              settled.error().message);
+    record.text = fmt::format("{}: warning: outcome could not be stored: {}",
+                              ready.message->id.text(), settled.error().message);
     state.log.write(std::move(record));
     co_return std::unexpected(settled.error());
   }
@@ -364,7 +405,8 @@ void Queue::give_back(ReadyEntry entry) {
 }
 
 // ---------------------------------------------------------------- by hand
-Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action, std::string reason) {
+Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action,
+                                  std::string reason) {
   State& state = *state_;
   const Instant now = loop.clock().now();
   QueueChange change;
@@ -378,19 +420,23 @@ Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action
       Outcome outcome;
       outcome.recipient = i;
       outcome.state = RecipientState::failed;
-      outcome.reply = Reply(554, EnhancedCode{5, 7, 0}, reason.empty() ? "bounced by the administrator" : reason);
+      outcome.reply = Reply(554, EnhancedCode{5, 7, 0},
+                            reason.empty() ? "bounced by the administrator" : reason);
       outcome.route = "queue bounce";
       outcome.phase = "route";
       change.outcomes.push_back(std::move(outcome));
     }
     auto message = std::make_shared<const Message>(item.message);
-    NoticePlan plan = plan_notices(item.message, item.entry, change.outcomes, state.current_options()->retry, now);
+    NoticePlan plan = plan_notices(item.message, item.entry, change.outcomes,
+                                   state.current_options()->retry, now);
     change.notices = co_await state.make_notices(loop, message, std::move(plan), now);
-    for (SpoolRequest& notice : change.notices) {  // a change gives no leases back: they are due at once
+    for (SpoolRequest& notice :
+         change.notices) {  // a change gives no leases back: they are due at once
       if (notice.lease) state.left_window(notice.entries.size());
       notice.lease = false;
     }
-    change.events = outcome_events(item.message, item.entry, change.outcomes, change.notices, now, now);
+    change.events =
+        outcome_events(item.message, item.entry, change.outcomes, change.notices, now, now);
     state.count(change.outcomes, item.message);
   } else {
     Event event;
@@ -406,7 +452,8 @@ Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action
 }
 
 Task<Result<std::vector<QueueItem>>> Queue::list(Loop& loop, QueueFilter filter) {
-  return state_->readers.read(loop, [filter = std::move(filter)](Reader& reader) { return reader.list(filter); });
+  return state_->readers.read(
+      loop, [filter = std::move(filter)](Reader& reader) { return reader.list(filter); });
 }
 
 Task<Result<QueueStats>> Queue::stats(Loop& loop) {
@@ -418,18 +465,24 @@ Task<Result<Content>> Queue::content(Loop& loop, MessageId id) {
 }
 
 Task<Result<std::string>> Queue::chunk(Loop& loop, MessageId id, std::uint32_t number) {
-  return state_->readers.read(loop, [id, number](Reader& reader) { return reader.chunk(id, number); });
+  return state_->readers.read(loop,
+                              [id, number](Reader& reader) { return reader.chunk(id, number); });
 }
 
 // ---------------------------------------------------------------- life
-Queue::Queue(QueueOptions options, Committer& committer, ReaderPool& readers, Metrics& metrics, LogSink& log)
+Queue::Queue(QueueOptions options, Committer& committer, ReaderPool& readers, Metrics& metrics,
+             LogSink& log)
     : state_(std::make_unique<State>(std::move(options), committer, readers, metrics, log)) {}
 
 Queue::~Queue() = default;
 
-void Queue::add_shard(Loop& loop, Carrier& carrier) { state_->shards.push_back({&loop, &carrier}); }
+void Queue::add_shard(Loop& loop, Carrier& carrier) {
+  state_->shards.push_back({&loop, &carrier});
+}
 
-void Queue::set_notice_maker(NoticeMaker& maker) { state_->notice_maker = &maker; }
+void Queue::set_notice_maker(NoticeMaker& maker) {
+  state_->notice_maker = &maker;
+}
 
 void Queue::start() {
   CHECK(!state_->shards.empty());

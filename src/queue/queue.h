@@ -1,12 +1,16 @@
-// The queue: the facade between those who make messages (intake), those who carry them (outbound) and
+// The queue: the facade between those who make messages (intake), those who carry them (outbound)
+// and
 // the store. It knows no engine and no wire; it is told.
 //
-//   accept(request)  -> durable -> entries handed to their carrier (the dispatcher of the owning shard)
+//   accept(request)  -> durable -> entries handed to their carrier (the dispatcher of the owning
+//   shard)
 //   settle(...)      -> outcomes, events, notices in one transaction; next try planned here
 //   window           -> leases due entries from the store when their time comes, bounded
 //
-// Ready entries are bounded by `window_entries`: when more are due, they stay on disk until there is
-// room. New mail is leased at its spool only while there is room; else it is due now and waits its turn.
+// Ready entries are bounded by `window_entries`: when more are due, they stay on disk until there
+// is
+// room. New mail is leased at its spool only while there is room; else it is due now and waits its
+// turn.
 // A domain has one owner (shard by hash of the domain), local mailboxes too.
 #pragma once
 #include <atomic>
@@ -27,9 +31,11 @@
 namespace goniec {
 
 struct QueueLimits {
-  std::size_t window_entries = 20000;       // leased and in memory, all shards
-  std::size_t window_octets = 64u << 20;    // of content kept beside them (small messages of new mail)
-  std::size_t inline_octets = 256 * 1024;   // content up to this is kept in memory while it is tried at once
+  std::size_t window_entries = 20000;  // leased and in memory, all shards
+  std::size_t window_octets =
+      64u << 20;  // of content kept beside them (small messages of new mail)
+  std::size_t inline_octets =
+      256 * 1024;  // content up to this is kept in memory while it is tried at once
 };
 
 struct QueueOptions {
@@ -39,7 +45,8 @@ struct QueueOptions {
   Duration keep_bodies{};  // [retention] bodies
 };
 
-// Content that is still in memory, to save reading it back. Immutable, shared by a message's entries.
+// Content that is still in memory, to save reading it back. Immutable, shared by a message's
+// entries.
 struct LoadedContent {
   std::string prepend, header, body;
 };
@@ -70,14 +77,16 @@ class NoticeMaker {
 
 class Queue {
  public:
-  Queue(QueueOptions options, Committer& committer, ReaderPool& readers, Metrics& metrics, LogSink& log);
+  Queue(QueueOptions options, Committer& committer, ReaderPool& readers, Metrics& metrics,
+        LogSink& log);
   ~Queue();
 
   // Before start(): shards in order, each with its loop and carrier.
   void add_shard(Loop& loop, Carrier& carrier);
   void set_notice_maker(NoticeMaker& maker);
-  void start();                 // begins to lease what is due, on the first shard's loop
-  Task<void> stop(Loop& loop);  // no new carry(); returns when every lease was settled or given back
+  void start();  // begins to lease what is due, on the first shard's loop
+  Task<void> stop(
+      Loop& loop);  // no new carry(); returns when every lease was settled or given back
   void set_options(QueueOptions options);  // reload
 
   MessageId next_id(Clock& clock, Random& random);  // any thread
@@ -89,7 +98,8 @@ class Queue {
   Task<Result<void>> write_chunk(Loop& loop, ChunkWrite chunk);
   void discard_chunks(MessageId id);  // the message will not come: its session ended
 
-  // The end of an attempt. Plans the next try, events, delay notices and DSNs. `appends` for local delivery.
+  // The end of an attempt. Plans the next try, events, delay notices and DSNs. `appends` for local
+  // delivery.
   Task<Result<void>> settle(Loop& loop, ReadyEntry entry, std::vector<Outcome> outcomes,
                             std::vector<MailboxAppend> appends = {});
   void give_back(ReadyEntry entry);  // not tried: due as before

@@ -18,11 +18,11 @@ enum class RouteTls { opportunistic, required, none };
 struct RouteRule {
   std::vector<std::string> domains;  // "example.pl", "*.example.pl" (not the apex), "*" all
   Transport transport = Transport::mx;
-  std::string host;                  // name or IP; path for lmtp_unix
+  std::string host;  // name or IP; path for lmtp_unix
   std::uint16_t port = 0;
   RouteTls tls = RouteTls::opportunistic;
   std::string user, password_file;
-  std::string name;                  // "route 2 (goniec.toml:41)" for explain
+  std::string name;  // "route 2 (goniec.toml:41)" for explain
 };
 
 struct Route {
@@ -38,7 +38,8 @@ struct Route {
 class RouteTable {
  public:
   RouteTable() = default;
-  RouteTable(std::vector<RouteRule> rules, std::uint16_t mx_port) : rules_(std::move(rules)), mx_port_(mx_port) {}
+  RouteTable(std::vector<RouteRule> rules, std::uint16_t mx_port)
+      : rules_(std::move(rules)), mx_port_(mx_port) {}
   Route route(const Domain& domain) const;
   std::uint16_t mx_port() const { return mx_port_; }
 

@@ -1,4 +1,5 @@
-// See schedule.h. The jitter spreads a restart and a mass deferral: every step moves by its own chance.
+// See schedule.h. The jitter spreads a restart and a mass deferral: every step moves by its own
+// chance.
 #include "queue/schedule.h"
 
 #include <algorithm>
@@ -8,7 +9,8 @@ namespace goniec {
 Instant next_try(const RetryPolicy& policy, std::uint32_t tries, Instant now, Instant expires,
                  std::uint64_t chance) {
   CHECK(!policy.schedule.empty());
-  const std::size_t step = std::min<std::size_t>(tries > 0 ? tries - 1 : 0, policy.schedule.size() - 1);
+  const std::size_t step =
+      std::min<std::size_t>(tries > 0 ? tries - 1 : 0, policy.schedule.size() - 1);
   const double base = static_cast<double>(policy.schedule[step].count());
   const double unit = static_cast<double>(chance % 20001) / 10000.0 - 1.0;  // -1 .. 1
   const auto wait = Duration(static_cast<std::int64_t>(base * (1.0 + policy.jitter * unit)));

@@ -3,7 +3,8 @@
 // Promises: verbs and parameter names in upper case, everything else as the client wrote it; blanks
 // around arguments are dropped. Controls, NUL and bare CR in a line are refused before any handler
 // sees it, so that nothing of a line can become a line of a header, a log or a reply.
-// Refuses: what breaks the grammar, with the Reply that says so. Order of commands is not known here.
+// Refuses: what breaks the grammar, with the Reply that says so. Order of commands is not known
+// here.
 #pragma once
 #include <cstdint>
 #include <expected>
@@ -29,7 +30,8 @@ struct Parameter {
   std::string name;  // upper case
   std::optional<std::string_view> value;
 };
-// What follows a path: nothing, or blanks and "KEY[=value]" (RFC 5321 §4.1.2 esmtp-param). Each name
+// What follows a path: nothing, or blanks and "KEY[=value]" (RFC 5321 §4.1.2 esmtp-param). Each
+// name
 // once. `utf8`: values may hold UTF-8 (RFC 6531 §3.3).
 Parsed<std::vector<Parameter>> parse_parameters(std::string_view text, bool utf8);
 
@@ -39,7 +41,8 @@ struct ChunkArguments {
 };
 Parsed<ChunkArguments> parse_chunk_arguments(std::string_view arguments);  // RFC 3030 §2
 
-// xtext (RFC 3461 §4): decoded, or nullopt when it is no xtext or hides anything but printable ASCII
+// xtext (RFC 3461 §4): decoded, or nullopt when it is no xtext or hides anything but printable
+// ASCII
 // (CVE-2020-28021, CVE-2020-28026: "+0A" must never become a line end).
 std::optional<std::string> decode_xtext(std::string_view text);
 

@@ -75,7 +75,8 @@ Parsed<void> take_envelope_id(Sender& sender, const Parameter& parameter, const 
   return {};
 }
 
-// RFC 4954 §5: checked, and then as if AUTH=<> had been said: nobody is trusted to vouch for others.
+// RFC 4954 §5: checked, and then as if AUTH=<> had been said: nobody is trusted to vouch for
+// others.
 Parsed<void> take_auth(Sender&, const Parameter& parameter, const ParameterRules& rules) {
   if (!rules.login) return refuse(555, {5, 5, 4}, "AUTH is not offered here");
   std::string_view identity = parameter.value.value_or("");
@@ -119,7 +120,8 @@ Parsed<void> take_notify(Recipient& recipient, const Parameter& parameter, bool)
   return {};
 }
 
-// utf-8-addr-xtext, or with SMTPUTF8 utf-8-addr-unitext (RFC 6533 §3): \x{HEX} for what is not plain.
+// utf-8-addr-xtext, or with SMTPUTF8 utf-8-addr-unitext (RFC 6533 §3): \x{HEX} for what is not
+// plain.
 bool is_utf8_address(std::string_view text, bool smtputf8) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     auto octet = static_cast<unsigned char>(text[i]);

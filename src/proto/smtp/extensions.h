@@ -3,7 +3,8 @@
 //
 // Promises: a parameter is understood exactly when it was offered; a value is checked here and kept
 // raw (ENVID and ORCPT are never decoded into a line format).
-// Refuses: unknown parameters 555 5.5.4 by name, bad values 501 5.5.4, too large a SIZE 552 5.3.4, a
+// Refuses: unknown parameters 555 5.5.4 by name, bad values 501 5.5.4, too large a SIZE 552 5.3.4,
+// a
 // non-ASCII path without SMTPUTF8 553 5.6.7.
 #pragma once
 #include <cstdint>

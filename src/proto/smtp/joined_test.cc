@@ -1,9 +1,13 @@
-// ServerSession and ClientSession joined in memory: any split of the bytes, any refusal, any place where
-// the wire breaks, STARTTLS, LMTP, several transactions. One seed is one history; a failure names it.
+// ServerSession and ClientSession joined in memory: any split of the bytes, any refusal, any place
+// where
+// the wire breaks, STARTTLS, LMTP, several transactions. One seed is one history; a failure names
+// it.
 //
 // Laws. A recipient is reported delivered exactly when the server committed the message for it, but
-// for a wire that broke after the final dot (uncertain). Results come one a recipient, in order. What is
-// committed is the content with its line ends made right, for the recipients that were accepted, once.
+// for a wire that broke after the final dot (uncertain). Results come one a recipient, in order.
+// What is
+// committed is the content with its line ends made right, for the recipients that were accepted,
+// once.
 // Somebody can always go on (no deadlock), and every session ends.
 #include <gtest/gtest.h>
 
@@ -82,7 +86,7 @@ class Joined {
   std::string to_server_, to_client_;
   bool client_waits_ = false, server_waits_ = false, client_closed_ = false, server_closed_ = false;
   bool broken_ = false;
-  bool aborted_ = false;  // the content could not be read
+  bool aborted_ = false;                            // the content could not be read
   bool client_told_ = false, server_told_ = false;  // that the wire broke
   std::vector<Sent> sent_;
   std::size_t given_ = 0;                         // octets of the content of the last transaction
@@ -308,7 +312,8 @@ void Joined::check_laws() const {
       }
       if (result.uncertain) EXPECT_TRUE(broken_ || refusal_ > 0) << said;
       if (kept != committed_.end()) EXPECT_EQ(kept->second, normalised(sent.content)) << said;
-      if (!broken_ && !aborted_ && refusal_ == 0 && !delivered) EXPECT_NE(result.reply.code, 0) << said;
+      if (!broken_ && !aborted_ && refusal_ == 0 && !delivered)
+        EXPECT_NE(result.reply.code, 0) << said;
     }
   }
 }

@@ -1,4 +1,5 @@
-// The machine of the server session: what comes next, lines, output, answers. RFC 5321 §4.3, §4.1.4.
+// The machine of the server session: what comes next, lines, output, answers. RFC 5321 §4.3,
+// §4.1.4.
 //
 // A session is in one phase; besides, one question may be open, and then nothing moves.
 //
@@ -6,7 +7,8 @@
 //   greeting   answer(AskGreeting)   220 -> command; else, or talk before it on mx -> closed
 //   command    a line                a row of the table of verbs (server_commands.cc)
 //   login      a line of base64      the mechanism's step (server_auth.cc) -> command
-//   content    octets                DATA: CRLF.CRLF; BDAT: the count -> AskMessage or reply -> command
+//   content    octets                DATA: CRLF.CRLF; BDAT: the count -> AskMessage or reply ->
+//   command
 //   swallow    octets                a refused chunk is over -> its reply -> command
 //   tls        tls_started()         -> command, everything forgotten; tls_failed() -> closed
 //   closed     nothing               Close is said again and again
@@ -26,7 +28,8 @@
 // then a step of the phase; output before the session waits. So a pipelined group of commands is
 // answered by one Send (RFC 2920 §3.2), and nothing is parsed before a question is answered.
 //
-// Errors of the client (grammar, order, unknown words) are counted, and end the session at the limit.
+// Errors of the client (grammar, order, unknown words) are counted, and end the session at the
+// limit.
 // 421 ends it from wherever it comes (RFC 5321 §3.8).
 #include "proto/smtp/server.h"
 

@@ -1,8 +1,10 @@
 // The server side of SMTP and LMTP without I/O (RFC 5321, 2033, 1870, 2920, 2034, 3030, 3207, 3461,
-// 4954, 6152, 6531, 9422). Bytes in, one Step out; every Step must be handled before the next is asked.
+// 4954, 6152, 6531, 9422). Bytes in, one Step out; every Step must be handled before the next is
+// asked.
 //
 //   receive(bytes)    what the wire brought; all of it is consumed or buffered (at most the input
-//                     limit: the pump reads only after NeedInput, and once while AskGreeting is open,
+//                     limit: the pump reads only after NeedInput, and once while AskGreeting is
+//                     open,
 //                     so that talk before the greeting is seen)
 //   next() -> Step    exactly one of
 //     Send{bytes}     write it (replies are gathered: several answers in one Send)
@@ -10,15 +12,20 @@
 //     Ask{question}   answer*(token, …) before any further input is looked at. A late answer (after
 //                     a close) is dropped by its token
 //     Body{chunk}     octets of the message, unstuffed, CRLF line ends; valid until the next call;
-//                     the consumer is back-pressure: nothing is parsed before next() is called again
-//     DiscardBody     the message being received will not end in AskMessage: forget its octets; never
+//                     the consumer is back-pressure: nothing is parsed before next() is called
+//                     again
+//     DiscardBody     the message being received will not end in AskMessage: forget its octets;
+//     never
 //                     after AskMessage
 //     StartTls        start the handshake, no plaintext is kept; then tls_started() or tls_failed()
 //     Close           write nothing more; close the stream (everything to send was in Send before)
 //
-// The session promises: grammar and order of commands, limits with their replies, line-end rules, exact
-// octet counts of BDAT, forgetting at STARTTLS. It decides no policy: who may relay, which recipient
-// exists, what a password is worth, is asked. 250 to a message is only ever the answer to AskMessage.
+// The session promises: grammar and order of commands, limits with their replies, line-end rules,
+// exact
+// octet counts of BDAT, forgetting at STARTTLS. It decides no policy: who may relay, which
+// recipient
+// exists, what a password is worth, is asked. 250 to a message is only ever the answer to
+// AskMessage.
 //
 // State table in server.cc. Times are not known here: the pump keeps the clock.
 #pragma once

@@ -4,11 +4,14 @@
 //   plain           NUL user NUL password         AskPassword
 //   login_user      user                          challenge "Password:", login_password
 //   login_password  password                      AskPassword
-//   scram_first     client-first                  AskScramKeys; its answer: server-first, scram_final
-//   scram_final     client-final                  proved: server-final, scram_empty; else AskScramDone
+//   scram_first     client-first                  AskScramKeys; its answer: server-first,
+//   scram_final
+//   scram_final     client-final                  proved: server-final, scram_empty; else
+//   AskScramDone
 //   scram_empty     nothing                       AskScramDone
 //
-// Promises: never in clear, once a session, not inside a transaction; every failure ends the exchange;
+// Promises: never in clear, once a session, not inside a transaction; every failure ends the
+// exchange;
 // the words of a refusal come from the answer, so that they are the same whatever was wrong.
 // Refuses: "*" 501 5.7.0, what is no base64 501 5.5.2, to act for another user (authzid) 535 5.7.8.
 #include <algorithm>

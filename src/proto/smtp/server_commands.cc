@@ -1,6 +1,8 @@
-// The commands of the server session: a table of verbs, and a small handler for each. RFC 5321 §4.1.
+// The commands of the server session: a table of verbs, and a small handler for each. RFC 5321
+// §4.1.
 //
-// Promises: order and grammar only; who may do what is asked. Verbs the house does not have are refused
+// Promises: order and grammar only; who may do what is asked. Verbs the house does not have are
+// refused
 // in the right words (502 for known and not implemented, 500 for unknown).
 // Refuses: protocols that only look like mail (HTTP to a mail port: ALPACA), at once and for good.
 #include <algorithm>
@@ -218,7 +220,8 @@ void ServerSession::State::answered_recipient(const Reply& reply) {
   say(reply);
 }
 
-// ---------------------------------------------------------------- RSET, NOOP, HELP, VRFY, EXPN, QUIT
+// ---------------------------------------------------------------- RSET, NOOP, HELP, VRFY, EXPN,
+// QUIT
 void ServerSession::State::rset(std::string_view) {
   forget_transaction();  // the name and the login stay (RFC 5321 §4.1.1.5)
   accept(Reply(250, {2, 0, 0}, "forgotten"));

@@ -165,7 +165,7 @@ class SqliteStore final : public Store {
   std::size_t names_before_group_ = 0;
   int wal_pages_ = 0;
   std::size_t checkpointed_octets_ = 0;  // of the WAL, at the last checkpoint
-  std::string row_, event_row_;  // memory of encoders
+  std::string row_, event_row_;          // memory of encoders
 
   std::set<DueKey> behind_;  // due keys below position_ that may be free
   DueKey position_;          // everything from here on is found on disk

@@ -27,7 +27,8 @@ CREATE TABLE retention(
   until INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(until, message)) WITHOUT ROWID;
 CREATE TABLE folders(
   id INTEGER PRIMARY KEY, account TEXT NOT NULL, folder TEXT NOT NULL,
-  uid_validity INTEGER NOT NULL, uid_next INTEGER NOT NULL, messages INTEGER NOT NULL, octets INTEGER NOT NULL,
+  uid_validity INTEGER NOT NULL, uid_next INTEGER NOT NULL,
+  messages INTEGER NOT NULL, octets INTEGER NOT NULL,
   UNIQUE(account, folder));
 CREATE TABLE letters(
   folder INTEGER NOT NULL, uid INTEGER NOT NULL, content INTEGER NOT NULL, octets INTEGER NOT NULL,
