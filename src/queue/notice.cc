@@ -43,6 +43,11 @@ NoticePlan plan_notices(const Message& message, const Entry& entry,
     const EntryRecipient& recipient = entry.recipients.at(outcome.recipient);
     const NotifyOptions& notify = recipient.recipient.notify;
     if (notify.never) continue;
+    // No backscatter: a sender nobody verified is told only what it asked for by NOTIFY=SUCCESS,
+    // which only a recipient that exists can cause.
+    const bool ended_well =
+        outcome.state == RecipientState::delivered || outcome.state == RecipientState::relayed;
+    if (!message.verified_sender && !ended_well) continue;
     switch (outcome.state) {
       case RecipientState::failed:
       case RecipientState::expired:

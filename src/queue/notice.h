@@ -1,7 +1,6 @@
 // Who is told what, and when: decides the DSNs that an outcome causes (RFC 3461 §5.2). Pure.
-// None for <>; none for NOTIFY=NEVER; none to senders nobody verified (no backscatter) except that
-// the
-// double bounce and the undeliverable DSN become a line to the admin's counter, never a loop.
+// None for <>; none for NOTIFY=NEVER; to a sender nobody verified only the success it asked for (no
+// backscatter). The undeliverable DSN becomes a line to the admin's counter, never a loop.
 #pragma once
 #include <vector>
 

@@ -199,7 +199,7 @@ match from local for any action "away"
 
 
 def fields(message, name):
-    return [re.sub(r'\r?\n[ \t]+', ' ', value) for value in email.message_from_bytes(message).get_all(name, [])]
+    return [re.sub(r'\r?\n[ \t]+', ' ', str(value)) for value in email.message_from_bytes(message).get_all(name, [])]
 
 
 ALL = (Postfix, Exim, OpenSmtpd)
