@@ -104,6 +104,8 @@ Result<void> Node::State::make_shard() {
   parts.dispatcher =
       std::make_unique<Dispatcher>(dispatcher_options(settings()), *parts.hosts, *queue,
                                    *parts.local, client_tls, *parts.world, metrics, log);
+  parts.probe = std::make_unique<RecipientProbe>(dispatcher_options(settings()), *parts.hosts,
+                                                 verified_recipients, client_tls, *parts.world);
   queue->add_shard(parts.loop, *parts.dispatcher);
   Loop& loop = parts.loop;
   parts.inbound.emplace(InboundParts{
@@ -120,7 +122,8 @@ Result<void> Node::State::make_shard() {
           [this, &loop](Address mailbox, std::uint64_t octets) {
             return is_over_quota(loop, std::move(mailbox), octets);
           },
-      .verify_recipient = {},
+      .verify_recipient =
+          [&parts](Address recipient) { return parts.probe->ask(std::move(recipient)); },
   });
   parts.acceptor = std::make_unique<Acceptor>(*parts.inbound);
   parts.pop3.emplace(Pop3Parts{
@@ -284,6 +287,7 @@ Result<void> Node::State::reload() {
     parts.loop.post(
         [&parts, hosts = hosts_options(fresh), dispatch = dispatcher_options(fresh)]() mutable {
           parts.hosts->set_options(std::move(hosts));
+          parts.probe->set_options(dispatch);
           parts.dispatcher->set_options(std::move(dispatch));
         });
   }

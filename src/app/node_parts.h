@@ -20,6 +20,7 @@
 #include "net/resolver.h"
 #include "net/tcp.h"
 #include "outbound/dispatcher.h"
+#include "outbound/recipient_probe.h"
 #include "reading/pop3_acceptor.h"
 #include "run/disk.h"
 #include "run/offload.h"
@@ -39,6 +40,7 @@ struct NodeShard {
   std::unique_ptr<Hosts> hosts;
   std::unique_ptr<LocalDelivery> local;
   std::unique_ptr<Dispatcher> dispatcher;
+  std::unique_ptr<RecipientProbe> probe;
   std::optional<InboundParts> inbound;
   std::unique_ptr<Acceptor> acceptor;
   std::optional<Pop3Parts> pop3;
@@ -87,6 +89,7 @@ struct Node::State {
   std::unique_ptr<Logins> logins;
   std::unique_ptr<Mailboxes> mailboxes;
   std::unique_ptr<Admission> admission;
+  VerifyCache verified_recipients;
   std::unique_ptr<OffloadPool> offload;
   std::unique_ptr<Queue> queue;
   std::unique_ptr<Notices> notices;

@@ -187,4 +187,35 @@ Task<void> OutgoingConnection::quit() {
   stream_->close();
 }
 
+Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
+    World& world, std::shared_ptr<const DispatcherOptions> options, ConnectPlan plan,
+    std::shared_ptr<const TlsContext> tls, const bool& stopping, Outcome& failure) {
+  bool all_refuse_mail = !plan.hosts.hosts.empty();  // RFC 7504: 521 or 556 from every host
+  for (const HostAddress& host : plan.hosts.hosts) {
+    if (plan.only_ipv4 && host.endpoint.address.v6) continue;
+    for (ClearText clear : {ClearText::as_route_says, ClearText::this_once}) {
+      auto connection =
+          std::make_unique<OutgoingConnection>(world, options, plan.route, host, tls);
+      auto refused = co_await connection->open(clear);
+      if (!refused) co_return connection;
+      failure.reply = refused->reply;
+      failure.phase = refused->phase;
+      failure.site = connection->site();
+      if (refused->reply.code != 521 && refused->reply.code != 556) all_refuse_mail = false;
+      if (!refused->tls_failed) break;
+    }
+    if (stopping) break;
+  }
+  failure.state = all_refuse_mail ? RecipientState::failed : RecipientState::queued;
+  co_return nullptr;
+}
+
+HostList unix_hosts(const Route& route) {
+  HostList list;
+  list.site = "unix:" + route.host;
+  list.hosts.push_back(HostAddress{.host = route.host, .endpoint = {}, .preference = 0});
+  list.source = route.rule;
+  return list;
+}
+
 }  // namespace goniec

@@ -60,4 +60,19 @@ class OutgoingConnection {
   bool handshake_failed_ = false;
 };
 
+// The first host of the list that a session can be opened to; what an opportunistic TLS broke is
+// tried once more in clear. None: `failure` holds the last host's reply, phase and site, `failed`
+// when every host refuses all mail (RFC 7504), else `queued`.
+struct ConnectPlan {
+  const Route& route;
+  const HostList& hosts;
+  bool only_ipv4 = false;
+};
+Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
+    World& world, std::shared_ptr<const DispatcherOptions> options, ConnectPlan plan,
+    std::shared_ptr<const TlsContext> tls, const bool& stopping, Outcome& failure);
+
+// The list of a transport that asks no DNS: a socket of this machine.
+HostList unix_hosts(const Route& route);
+
 }  // namespace goniec

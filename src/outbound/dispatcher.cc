@@ -90,7 +90,6 @@ struct Dispatcher::State {
   Task<void> run_connection(Line& line);
   Task<void> carry_over(Line& line, OutgoingConnection& connection, Waiting first);
   Task<std::optional<Waiting>> next_for(Line& line);
-  Task<std::unique_ptr<OutgoingConnection>> connect(const Waiting& waiting, Outcome& failure);
   void fail_line(Line& line, Waiting first, const Outcome& failure);
   void forget_if_empty(const std::string& site);
   void done() {
@@ -128,9 +127,7 @@ Task<void> Dispatcher::State::carry(ReadyEntry ready) {
     auto outcomes = same_outcome(waiting.ready, swallowed);
     settle_in_background(std::move(waiting.ready), std::move(outcomes));
   } else if (waiting.route.transport == Transport::lmtp_unix) {
-    waiting.hosts.site = "unix:" + waiting.route.host;
-    waiting.hosts.hosts.push_back(
-        HostAddress{.host = waiting.route.host, .endpoint = {}, .preference = 0});
+    waiting.hosts = unix_hosts(waiting.route);
     join(std::move(waiting));
   } else {
     waiting.hosts = co_await hosts.find(waiting.route);
@@ -193,29 +190,6 @@ void Dispatcher::State::forget_if_empty(const std::string& site) {
 }
 
 // ---------------------------------------------------------------- one connection
-Task<std::unique_ptr<OutgoingConnection>> Dispatcher::State::connect(const Waiting& waiting,
-                                                                     Outcome& failure) {
-  auto current = options;
-  bool all_refuse_mail = !waiting.hosts.hosts.empty();  // RFC 7504: 521 or 556 from every host
-  for (const HostAddress& host : waiting.hosts.hosts) {
-    if (waiting.only_ipv4 && host.endpoint.address.v6) continue;
-    for (ClearText clear : {ClearText::as_route_says, ClearText::this_once}) {
-      auto connection =
-          std::make_unique<OutgoingConnection>(world, current, waiting.route, host, tls);
-      auto refused = co_await connection->open(clear);
-      if (!refused) co_return connection;
-      failure.reply = refused->reply;
-      failure.phase = refused->phase;
-      failure.site = connection->site();
-      if (refused->reply.code != 521 && refused->reply.code != 556) all_refuse_mail = false;
-      if (!refused->tls_failed) break;
-    }
-    if (stopping) break;
-  }
-  failure.state = all_refuse_mail ? RecipientState::failed : RecipientState::queued;
-  co_return nullptr;
-}
-
 void Dispatcher::State::fail_line(Line& line, Waiting first, const Outcome& failure) {
   line.dead = true;
   line.last_reply = failure.reply.one_line();
@@ -262,7 +236,8 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
   }
   if (first) {
     Outcome failure;
-    auto connection = co_await connect(*first, failure);
+    const ConnectPlan plan{first->route, first->hosts, first->only_ipv4};
+    auto connection = co_await connect_to_first(world, options, plan, tls, stopping, failure);
     if (connection) {
       line.dead = false;
       open_more(line.site);

@@ -11,6 +11,7 @@
 #include "net/tcp.h"
 #include "net/tls.h"
 #include "outbound/doors_for_tests.h"
+#include "outbound/recipient_probe.h"
 #include "run/shard.h"
 
 namespace goniec {
@@ -444,6 +445,48 @@ Task<> reloads(House& house, Server& server) {
 }
 TEST_F(Dispatching, AReloadLeavesKeptConnectionsAlone) {
   run(reloads(house_, server_));
+}
+
+Task<> probes(House& house, Server& server) {
+  house.serve(server);
+  server.recipient_replies["no"] = "550 5.1.1 nobody\r\n";
+  server.recipient_replies["later"] = "451 4.2.1 greylisted\r\n";
+  house.start({.hostname = "me.test"});
+  VerifyCache cache;
+  auto options = routes({House::rule("b.test", House::port_of(server))});
+  RecipientProbe probe(options, house.hosts, cache, nullptr, house.world);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ((co_await probe.ask(*Address::parse("x@b.test"))).one_line(), "250 ok");
+    EXPECT_EQ((co_await probe.ask(*Address::parse("no@b.test"))).one_line(), "550 5.1.1 nobody");
+    EXPECT_EQ((co_await probe.ask(*Address::parse("later@b.test"))).code, 451);
+  }
+  EXPECT_EQ(server.connections, 3) << "the second round comes from the cache";
+  EXPECT_EQ(server.messages, 0) << "a probe sends no content";
+  probe.set_options(options);
+  (void)co_await probe.ask(*Address::parse("x@b.test"));
+  EXPECT_EQ(server.connections, 4) << "new routes, new answers";
+  co_await house.end();
+}
+TEST_F(Dispatching, AProbeTellsWhatTheNextHopSaysOfARecipient) {
+  run(probes(house_, server_));
+}
+
+Task<> probes_in_vain(House& house, Server& server) {
+  house.serve(server);
+  server.greeting = "554 5.7.1 you are not welcome\r\n";
+  house.start({.hostname = "me.test"});
+  VerifyCache cache;
+  RecipientProbe probe(routes({House::rule("b.test", House::port_of(server))}), house.hosts, cache,
+                       nullptr, house.world);
+  const Reply refused = co_await probe.ask(*Address::parse("x@b.test"));
+  EXPECT_EQ(refused.code, 450) << "it says nothing about the recipient";
+  EXPECT_NE(refused.one_line().find("you are not welcome"), std::string::npos);
+  const Reply nowhere = co_await probe.ask(*Address::parse("x@unknown.test"));
+  EXPECT_EQ(nowhere.code, 450) << nowhere.one_line();
+  co_await house.end();
+}
+TEST_F(Dispatching, ANextHopThatRefusesUsSaysNothingOfTheRecipient) {
+  run(probes_in_vain(house_, server_));
 }
 
 }  // namespace

@@ -2,8 +2,9 @@
 //
 // received:
 //   {"source":"submission","listener":"submissions","client":"127.0.0.1:4444",
-//    "local":"127.0.0.1:465","helo":"c.test","tls":{"version":"TLSv1.3","cipher":"…"},"login":"a@b","mechanism":"PLAIN",
-//    "submitter":"uid=33","from":"a@b","size":1832,"message_id":"…","recipients":["x@y"],
+//    "local":"127.0.0.1:465","helo":"c.test","tls":{"version":"TLSv1.3","cipher":"…"},
+//    "login":"a@b","mechanism":"PLAIN","submitter":"uid=33","from":"a@b","size":1832,
+//    "message_id":"…","recipients":["x@y"],
 //    "stages":[{"stage":"connect","at":RFC3339,"ms":0.2,"rule":"listener.open","reply":"220 …"},
 //              {"stage":"identify",…,"rule":"login.ok"},
 //              {"stage":"envelope",…,"recipient":"x@y","rule":"relay.login"},

@@ -36,9 +36,8 @@ NoticePlan plan_notices(const Message& message, const Entry& entry,
   plan.delay_notified.resize(entry.recipients.size());
   for (std::size_t i = 0; i < entry.recipients.size(); ++i)
     plan.delay_notified[i] = entry.recipients[i].delay_notified;
-  // RFC 5321 §6.1: never a notification about a notification. No backscatter: only verified
-  // senders.
-  if (message.sender.address.empty() || !message.verified_sender) return plan;
+  // RFC 5321 §6.1: never a notification about a notification.
+  if (message.sender.address.empty()) return plan;
   for (const Outcome& outcome : outcomes) {
     const EntryRecipient& recipient = entry.recipients.at(outcome.recipient);
     const NotifyOptions& notify = recipient.recipient.notify;

@@ -552,7 +552,7 @@ void ClientSession::State::send_envelope() {
   if (extensions.pipelining) {
     for (const auto recipient : open->asked) commands += rcpt_command(recipient);
     count += open->asked.size();
-    if (!open->chunked && !options.lmtp) {
+    if (!open->chunked && !options.lmtp && !open->asked_for.probe) {
       commands += "DATA\r\n";
       ++count;
     }
@@ -570,12 +570,13 @@ void ClientSession::State::on_envelope(const Reply& reply) {
     open->mail_accepted = reply.is_positive();
     if (!open->mail_accepted) decide_open(reply, "mail");
   } else if (const auto recipient = open->asked[number - 1]; !open->decided[recipient]) {
-    if (reply.is_positive()) {
+    if (reply.is_positive() && !open->asked_for.probe) {
       open->accepted.push_back(recipient);
     } else {
       decide(recipient, reply, "rcpt");
       // RFC 5321 §4.5.3.1.10: 552 to RCPT is read as 452. The reply stays as it was said.
-      if (reply.code == 552) open->results[recipient].state = RecipientState::queued;
+      if (reply.code == 552 || reply.is_positive())
+        open->results[recipient].state = RecipientState::queued;
     }
   }
   if (open->awaited() == 0) continue_envelope();

@@ -74,6 +74,8 @@ struct ClientTransaction {
   std::vector<Recipient> recipients;  // at most what capacity() says
   std::uint64_t size = 0;             // octets of the message
   bool eight_bit = false;             // content has octets above 127
+  // Ask only: MAIL, RCPT, RSET. Each result is the reply to RCPT; a positive one stays `queued`.
+  bool probe = false;
 };
 
 struct ClientResult {

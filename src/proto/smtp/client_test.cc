@@ -130,6 +130,19 @@ TEST(Client, SendsTheWholeEnvelopeInOneWriteWherePipeliningWasOffered) {
   EXPECT_EQ(got.shown(), "delivered@dot 250; delivered@dot 250; delivered@dot 250; ");
 }
 
+TEST(Client, AProbeAsksForTheRecipientAndSendsNoContent) {
+  Script script;
+  script.transactions = {mail({to("x@b.pl"), to("y@b.pl")})};
+  script.transactions[0].probe = true;
+  script.server = {"220 mx\r\n", pipelining, "250 ok\r\n250 ok\r\n550 5.1.1 nobody\r\n",
+                   "250 reset\r\n", bye};
+  const auto got = talk(script);
+  EXPECT_EQ(got.sent,
+            "EHLO me\r\nMAIL FROM:<s@a.pl>\r\nRCPT TO:<x@b.pl>\r\nRCPT TO:<y@b.pl>\r\n"
+            "RSET\r\nQUIT\r\n");
+  EXPECT_EQ(got.shown(), "queued@rcpt 250; failed@rcpt 550; ");
+}
+
 TEST(Client, GivesBdatWhereChunkingWasOfferedAndStuffsNoDots) {
   Script script;
   script.transactions = {mail({to("x@b.pl")})};
