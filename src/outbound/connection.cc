@@ -194,8 +194,7 @@ Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
   for (const HostAddress& host : plan.hosts.hosts) {
     if (plan.only_ipv4 && host.endpoint.address.v6) continue;
     for (ClearText clear : {ClearText::as_route_says, ClearText::this_once}) {
-      auto connection =
-          std::make_unique<OutgoingConnection>(world, options, plan.route, host, tls);
+      auto connection = std::make_unique<OutgoingConnection>(world, options, plan.route, host, tls);
       auto refused = co_await connection->open(clear);
       if (!refused) co_return connection;
       failure.reply = refused->reply;

@@ -21,7 +21,8 @@ Reply unanswered(const std::string& why) {
 
 smtp::ClientTransaction question(const Address& recipient) {
   smtp::ClientTransaction transaction;
-  transaction.recipients.push_back(Recipient{.address = recipient, .notify = {}, .original_recipient = {}});
+  transaction.recipients.push_back(
+      Recipient{.address = recipient, .notify = {}, .original_recipient = {}});
   transaction.probe = true;
   return transaction;
 }
