@@ -44,10 +44,10 @@ def toml(config):
     return '\n'.join(lines) + '\n'
 
 
-def make_certificate(folder, name):
+def make_certificate(folder, name, key_options=('ec', '-pkeyopt', 'ec_paramgen_curve:P-256')):
     cert, key = Path(folder, 'cert.pem'), Path(folder, 'key.pem')
     if not cert.exists():
-        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30',
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', *key_options, '-nodes', '-days', '30',
                         '-subj', f'/CN={name}', '-addext', f'subjectAltName=DNS:{name},DNS:localhost,IP:127.0.0.1',
                         '-keyout', str(key), '-out', str(cert)], check=True, capture_output=True)
         key.chmod(0o600)

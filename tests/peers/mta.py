@@ -5,6 +5,7 @@ network, offers STARTTLS and a SIZE of 400,000 octets, and sends by MX. Nothing 
 """
 import email
 import re
+import subprocess
 from pathlib import Path
 
 from stage import ADDRESSES, View, listening
@@ -28,6 +29,12 @@ class Peer:
     def up(self):
         until(f'{self.name} on port 25', lambda: listening(self.address, 25), 30)
         return self
+
+    def does_tls(self):
+        """Whether another client than goniec gets through its STARTTLS."""
+        done = subprocess.run(['openssl', 's_client', '-starttls', 'smtp', '-connect', f'{self.address}:25'], input=b'QUIT\r\n',
+                              capture_output=True, timeout=20)
+        return done.returncode == 0 and b'Verification' in done.stdout + done.stderr
 
     def inbox(self):
         folder = self.view.at(self.maildir) / 'new'

@@ -147,7 +147,9 @@ def taken(peer, goniec, kind, body, mail_options=()):
     got = peer.find(token)
     assert body_of(got) == body_of(data), f'body changed: {body_of(got)[:200]!r}'
     received = next(line for line in mta.fields(got, 'Received') if f'by mx.{peer.domain}' in line)
-    assert 'ESMTPS' in received or 'TLS' in received or 'esmtps' in received, received
+    # Debian 12's OpenSMTPD fails every handshake as a server (OpenSSL 3): what goniec does then is go on in clear.
+    encrypted = 'ESMTPS' in received or 'TLS' in received or 'esmtps' in received
+    assert encrypted == peer.does_tls(), received
     return token
 
 
@@ -156,7 +158,7 @@ def taken_plain(peer, goniec):
     until('the trace', lambda: [one['state'] for one in goniec.trace(token)['recipients']] == ['delivered'], 10, 0.2)
     stages = goniec.trace(token)['stages']
     deliver = [each for each in stages if each['stage'] == 'deliver'][-1]
-    assert deliver['reply'].startswith('250') and 'TLS' in str(deliver['tls']), deliver
+    assert deliver['reply'].startswith('250') and ('TLS' in str(deliver.get('tls'))) == peer.does_tls(), deliver
     assert [each['stage'] for each in stages][:3] == ['connect', 'identify', 'envelope'], stages
 
 
@@ -180,7 +182,7 @@ def taken_utf8(peer, goniec):
 
 
 def taken_unknown(peer, goniec):
-    token, to = f'out-{peer.name}-unknown', f'nobody@{peer.domain}'
+    token, to = f'out-{peer.name}-unknown', f'nosuch@{peer.domain}'
     goniec.submit(goniec.address, [to], message(goniec.address, to, token))
     report = goniec.find(token, where=is_report)
     assert b'Action: failed' in report and f'rfc822; {to}'.encode() in report and f'mx.{peer.domain}'.encode() in report, report[-1500:]
@@ -188,7 +190,7 @@ def taken_unknown(peer, goniec):
 
 def taken_partly(peer, goniec):
     """One recipient is refused, the other is served, in one message."""
-    token, good, bad = f'out-{peer.name}-partly', f'user@{peer.domain}', f'nobody@{peer.domain}'
+    token, good, bad = f'out-{peer.name}-partly', f'user@{peer.domain}', f'nosuch@{peer.domain}'
     goniec.submit(goniec.address, [good, bad], message(goniec.address, good, token))
     peer.find(token)
     report = goniec.find(token, where=is_report)
@@ -207,8 +209,9 @@ def taken_receipt(peer, goniec):
     """NOTIFY=SUCCESS: where the peer offers DSN the report is its own, else goniec says relayed."""
     token, to = f'out-{peer.name}-receipt', f'user@{peer.domain}'
     goniec.submit(goniec.address, [to], message(goniec.address, to, token), ['RET=HDRS', 'ENVID=r2'], ['NOTIFY=SUCCESS'])
-    report = goniec.find(token, where=is_report)
-    assert b'action: ' + (b'delivered' if peer.dsn else b'relayed') in report.lower(), report[-1500:]
+    # OpenSMTPD tells it by multipart/mixed, in its subject.
+    told = (b'action: delivered', b'notification: delivered') if peer.dsn else (b'action: relayed',)
+    goniec.find(token, where=lambda text: b'Return-Path: <>' in text and any(words in text.lower() for words in told))
 
 
 SENT = (sent_plain, sent_8bit, sent_long, sent_utf8, sent_unknown, sent_receipt)
@@ -220,7 +223,10 @@ def main():
     servers.append(stage.start_dns())
     goniec = Goniec(stage.STAGE / 'goniec')
     try:
+        wanted = sys.argv[1:]  # names of peers; none: all
         for kind in mta.ALL:
+            if wanted and kind.name not in wanted:
+                continue
             peer = kind()
             tests.check(f'{peer.name} starts', peer.start, tell=peer.log)
             peers.append(peer)
@@ -230,6 +236,9 @@ def main():
                     continue
                 tests.check(f'{peer.name} {test.__name__}', test, peer, goniec, tell=lambda: peer.log()[-1200:])
     finally:
+        with contextlib.suppress(Exception):
+            mails = goniec.server.mailbox(goniec.address, 'secret', {})
+            (stage.PEERS / 'mailbox').write_bytes(b'\n----\n'.join(data for data in mails.values() if data))
         with contextlib.suppress(Exception):
             (stage.PEERS / 'goniec.log').write_text(goniec.server.log.read_text(errors='replace'))
         tests.check('goniec ends within 10 s of SIGTERM', lambda: goniec.server.stop(12) or 1 / 0)

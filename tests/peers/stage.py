@@ -91,7 +91,8 @@ class View:
         self.write('/etc/passwd', passwd)
         self.write('/etc/group', group)
         self.folder('/home/user', 'user')
-        cert, key = make_certificate(self.root / 'tmp', f'mx.{name}.test')
+        # RSA: Debian's OpenSMTPD cannot sign with ECDSA keys under OpenSSL 3.
+        cert, key = make_certificate(self.root / 'tmp', f'mx.{name}.test', ['rsa:2048'])
         self.write('/etc/peer.crt', Path(cert).read_text())
         self.write('/etc/peer.key', Path(key).read_text(), 0o600)
 
