@@ -18,7 +18,7 @@ stage.unpack('clients')
 stage.enter()
 
 from goniec_server import GoniecServer, binary   # noqa: E402
-from peers import Tests                           # noqa: E402
+from tally import Tests  # noqa: E402
 from wait import until                            # noqa: E402
 
 ADDRESS, PASSWORD = 'user@goniec.test', 'secret'
@@ -132,7 +132,7 @@ class Clients:
 
     def phpmailer(self, mode):
         self.view.write('/tmp/send.php', PHPMAILER)
-        self.view.run('php8.2', '-d', 'extension=mbstring', '/tmp/send.php', mode, f'by-phpmailer-{mode}', self.ip, user='user')
+        self.view.run('php8.2', '-d', 'extension=ctype', '-d', 'extension=mbstring', '/tmp/send.php', mode, f'by-phpmailer-{mode}', self.ip, user='user')
         self.came(f'by-phpmailer-{mode}')
 
     def nodemailer(self):
@@ -159,12 +159,18 @@ class Clients:
         for folder in ('', '/cur', '/new', '/tmp'):
             self.view.folder('/home/user/got' + folder, 'user')
         self.view.folder('/home/user/.getmail', 'user', mode=0o700)
-        self.view.write('/home/user/.getmail/getmailrc', f'[retriever]\ntype = SimplePOP3SSLRetriever\nserver = {self.ip}\nport = 995\nusername = {ADDRESS}\npassword = {PASSWORD}\n'
+        self.view.write('/home/user/.getmail/getmailrc', f'[retriever]\ntype = SimplePOP3SSLRetriever\nserver = {self.ip}\nport = 995\ntimeout = 5\nusername = {ADDRESS}\npassword = {PASSWORD}\n'
                         '[destination]\ntype = Maildir\npath = /home/user/got/\n[options]\ndelete = false\nread_all = true\n')
         os.chown(self.view.at('/home/user/.getmail/getmailrc'), 6100, 6100)
-        self.view.run('/usr/bin/python3', '/usr/bin/getmail', '-g', '/home/user/.getmail', user='user')
-        count = len(list(self.view.at('/home/user/got/new').iterdir()))
-        assert count == len(self.mail()), count
+        # getmail now and then misses the end of its own child and gives up after its timeout: then it runs again.
+        for _ in range(5):
+            done = self.view.run('/usr/bin/python3', '/usr/bin/getmail', '-g', '/home/user/.getmail', user='user', check=False)
+            got = list(self.view.at('/home/user/got/new').iterdir())
+            if done.returncode == 0 and b'timed out' not in done.stdout + done.stderr:
+                break
+            for path in got:
+                path.unlink()
+        assert len(got) == len(self.mail()), (len(got), done.stdout, done.stderr)
 
     def mpop(self):
         self.view.run('mpop', '-C', '/dev/null', f'--host={self.ip}', '--port=995', '--tls=on', '--tls-starttls=off', '--tls-certcheck=off', f'--user={ADDRESS}',
@@ -173,15 +179,16 @@ class Clients:
 
     # ------------------------------------------------------------ readers of logs and metrics
     def pflogsumm(self):
-        text = self.view.run('/usr/sbin/pflogsumm', '/var/log/mail.log').stdout.decode()
+        text = self.view.run('/usr/sbin/pflogsumm', '--syslog-name=goniec', '/var/log/mail.log').stdout.decode()
         received, delivered = (int(re.search(rf'(\d+)\s+{word}', text)[1]) for word in ('received', 'delivered'))
         assert received >= 10 and delivered >= 10, text[:1500]
 
     def logwatch(self):
         self.view.folder('/var/cache/logwatch')
+        self.view.write('/etc/logwatch/conf/services/postfix.conf', (stage.ROOT / 'packaging/logwatch/goniec.conf').read_text())
         self.view.write('/var/log/maillog', self.view.read('/var/log/mail.log'))
         text = self.view.run('/usr/sbin/logwatch', '--service', 'postfix', '--range', 'all', '--detail', '10', '--output', 'stdout', '--logdir', '/var/log').stdout.decode()
-        assert re.search(r'\d+\s+Delivered', text) and 'Unmatched' not in text, text[:3000]
+        assert re.search(r'\d+\s+Delivered', text) and 'Unmatched' not in text, text[text.find('Unmatched') - 300:]
 
     def fail2ban(self):
         for password in ('wrong-one', 'wrong-two'):
@@ -189,16 +196,11 @@ class Clients:
                                    '--quit-after', 'AUTH'], capture_output=True, timeout=40)
             assert done.returncode != 0
         subprocess.run(['swaks', '--server', f'{self.ip}:25', '-f', 'a@remote.test', '-t', 'victim@remote.test'], capture_output=True, timeout=40)
-        ours = stage.ROOT / 'packaging/fail2ban'
-        filters = sorted(ours.rglob('*.conf')) if ours.exists() else []
-        wanted = [('/etc/fail2ban/filter.d/postfix.conf[mode=aggressive]', 'aggressive')]
-        for path in (path for path in filters if 'filter' in str(path) or len(filters) == 1):
-            self.view.write(f'/etc/fail2ban/filter.d/{path.name}', path.read_text())
-            wanted.append((f'/etc/fail2ban/filter.d/{path.name}', path.name))
-        for each, name in wanted:
-            text = self.view.run('fail2ban-regex', '/var/log/mail.log', each, check=False).stdout.decode()
+        self.view.write('/etc/fail2ban/filter.d/goniec.conf', (stage.ROOT / 'packaging/fail2ban/goniec.conf').read_text())
+        for mode, wanted in (('normal', 1), ('auth', 2), ('more', 3), ('aggressive', 3)):
+            text = self.view.run('fail2ban-regex', '/var/log/mail.log', f'/etc/fail2ban/filter.d/goniec.conf[mode={mode}]', check=False).stdout.decode()
             matched = re.search(r'Failregex: (\d+) total', text)
-            assert matched and int(matched[1]) >= 2, f'{name}: {text[-1500:]}'
+            assert matched and int(matched[1]) == wanted, f'{mode}: {text[-1500:]}'
 
     def promtool(self):
         port = self.server.port('admin')
@@ -212,13 +214,15 @@ def main():
     tests = Tests()
     stage.start_dns()
     clients = Clients()
+    wanted = sys.argv[1:]  # names of tests; none: all
+    check = lambda name, *rest: tests.check(name, *rest) if not wanted or name.split()[0] in wanted else None  # noqa: E731
     try:
         for name in ('swaks', 'msmtp', 'mutt', 'mutt_sendmail', 'sendmail', 'mailq', 'php_mail', 'nodemailer', 'smtplib'):
-            tests.check(name, getattr(clients, name))
+            check(name, getattr(clients, name))
         for mode in ('mail', 'sendmail', 'smtp'):
-            tests.check(f'PHPMailer {mode}', clients.phpmailer, mode)
+            check(f'PHPMailer {mode}', clients.phpmailer, mode)
         for name in ('fetchmail', 'getmail', 'mpop', 'pflogsumm', 'logwatch', 'fail2ban', 'promtool'):
-            tests.check(name, getattr(clients, name))
+            check(name, getattr(clients, name))
     finally:
         log = clients.view.at('/var/log/mail.log')
         (stage.PEERS / 'clients.log').write_text((log.read_text(errors='replace') if log.exists() else '') + clients.server.log.read_text(errors='replace'))

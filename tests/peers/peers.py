@@ -8,7 +8,6 @@ import contextlib
 import smtplib
 import ssl
 import sys
-import traceback
 
 import stage
 
@@ -17,28 +16,10 @@ stage.enter()
 
 import mta                                      # noqa: E402 (paths are set by stage)
 from goniec_server import GoniecServer          # noqa: E402
+from tally import Tests                         # noqa: E402
 from wait import until                          # noqa: E402
 
 WORDS = 'Zażółć gęślą jaźń'
-
-
-class Tests:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, name, test, *arguments, tell=lambda: ''):
-        try:
-            test(*arguments)
-            self.passed += 1
-            print(f'ok    {name}', flush=True)
-        except Exception as error:
-            self.failed += 1
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            print(f'FAIL  {name}: {type(error).__name__} in line {where.lineno} ({where.line}): {str(error)[:600]}\n{tell()}', flush=True)
-
-    def close(self):
-        print(f'\n{self.passed} passed, {self.failed} failed')
-        sys.exit(1 if self.failed else 0)
 
 
 def message(sender, to, token, body='text\r\n', header=''):

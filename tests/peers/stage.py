@@ -81,7 +81,8 @@ class View:
         for folder in ('proc', 'dev', 'sys'):
             (self.root / folder).mkdir()
             run('mount', '--rbind', f'/{folder}', self.root / folder)
-        (self.root / 'tmp').chmod(0o1777)
+        for folder in ('tmp', 'var/tmp'):
+            (self.root / folder).chmod(0o1777)
         self.write('/etc/resolv.conf', f'nameserver {ADDRESSES["dns"]}\n')
         self.write('/etc/hosts', '127.0.0.1 localhost\n')
         passwd, group = self.read('/etc/passwd'), self.read('/etc/group')
