@@ -13,8 +13,7 @@
 // tag, alias without tag, catch-all alias '*@domain', unknown. <postmaster>, postmaster@ and abuse@
 // of every local domain always resolve (to the alias or user if made, else to the admin address,
 // else to the oldest user). Users and aliases are kept with lower-case local parts: the canonical
-// spelling.
-// A relay domain accepts by its `recipients`: a list, any, or verify (asks the next hop;
+// spelling. A relay domain accepts by its `recipients`: a list, any, or verify (asks the next hop;
 // accounts only says "verify", inbound asks).
 #pragma once
 #include <cstdint>

@@ -1,6 +1,5 @@
 // A call and its answer, as the handlers see them: HTTP without its wire. net/http_server gives the
-// call,
-// api/routes finds the handler. JSON in, JSON out; an error is always
+// call, api/routes finds the handler. JSON in, JSON out; an error is always
 //   {"statusCode": 404, "name": "not_found", "message": "…"}
 // whose name is that of an ErrorKind, so that a command line turns it back into its exit code.
 #pragma once

@@ -1,6 +1,5 @@
 // Calls that manage what the store holds: domains, users, aliases, and the server itself: reload,
-// backup,
-// which way an address goes. A body is a JSON object; an unknown member is refused by name.
+// backup, which way an address goes. A body is a JSON object; an unknown member is refused by name.
 #pragma once
 #include "api/call.h"
 

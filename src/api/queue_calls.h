@@ -8,9 +8,8 @@
 //     "dry_run"}
 //     {"changes": [{"id", "domain", "recipients": […], "done", "reason"}], "dry_run"}
 // A message is {id, state, from, size, received_at, stream, recipients: [{to, domain, site, state,
-// tries,
-// next_at, reply}]}. A change without any filter must say "all": true.
-// On the submit socket the list is the caller's own (root and trusted users: everything).
+// tries, next_at, reply}]}. A change without any filter must say "all": true. On the submit socket
+// the list is the caller's own (root and trusted users: everything).
 #pragma once
 #include "api/call.h"
 

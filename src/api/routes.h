@@ -1,6 +1,5 @@
 // The table of calls: method, path pattern, handler, and at which doors it may come. One place says
-// what
-// the API is; docs/cli.md and later openapi.yaml follow it.
+// what the API is; docs/cli.md and later openapi.yaml follow it.
 #pragma once
 #include <span>
 #include <string_view>
@@ -20,8 +19,7 @@ struct ApiRoute {
 
 std::span<const ApiRoute> api_routes();
 // Finds the handler and runs it; 404, 405 and 403 as error replies. `call.path` as it came (still
-// encoded).
-// The context outlives the task.
+// encoded). The context outlives the task.
 Task<ApiReply> answer_call(ApiContext& context, ApiDoor door, ApiCall call);
 
 }  // namespace goniec

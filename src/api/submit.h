@@ -7,14 +7,10 @@
 //   -> {"id", "reply", "code"}; an SMTP refusal comes as an error reply with "reply"
 //
 // The caller is known by peer credentials: its submitter is "uid=33". root, the server's own user
-// and
-// [local] trusted_users may name any sender; of others the sender is <their name>@<our domain>,
-// whatever
-// they asked, and that is logged. Names without a domain are completed by our domain. Line ends of
-// any
-// kind become CRLF, NUL goes. A recipient that does not exist here refuses the whole message, so
-// that
-// the program that sent it hears of it at once.
+// and [local] trusted_users may name any sender; of others the sender is <their name>@<our domain>,
+// whatever they asked, and that is logged. Names without a domain are completed by our domain. Line
+// ends of any kind become CRLF, NUL goes. A recipient that does not exist here refuses the whole
+// message, so that the program that sent it hears of it at once.
 #pragma once
 #include "api/call.h"
 

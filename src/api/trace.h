@@ -1,8 +1,6 @@
 // The timeline of a message from its events: six stages, connect, identify, envelope, content,
-// route,
-// deliver, each with its time, what it took, the rule or reply that decided, and TLS facts. Pure:
-// events
-// in, JSON out. The format of Event::data is queue/event_data.h.
+// route, deliver, each with its time, what it took, the rule or reply that decided, and TLS facts.
+// Pure: events in, JSON out. The format of Event::data is queue/event_data.h.
 #pragma once
 #include <string>
 #include <vector>

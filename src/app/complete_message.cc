@@ -1,6 +1,5 @@
 // What sendmail adds to a message and takes from its header (sendmail.h, complete_message). RFC
-// 5322 §3.6:
-// From and Date are required, Message-ID wanted; Bcc is for the sender's eyes only.
+// 5322 §3.6: From and Date are required, Message-ID wanted; Bcc is for the sender's eyes only.
 #include <algorithm>
 
 #include "app/sendmail.h"
@@ -79,8 +78,7 @@ Parts split_message(const std::string& text) {
 }
 
 // The addresses of a list as their writer wrote them, also without a domain: quotes, comments,
-// names and
-// groups are understood (RFC 5322 §3.4).
+// names and groups are understood (RFC 5322 §3.4).
 class AddressScanner {
  public:
   explicit AddressScanner(std::string_view text) : text_(text) {}

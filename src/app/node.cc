@@ -173,7 +173,16 @@ Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Met
   state->api = state->make_api();
   NodeShard& first = *state->shards.front();
   state->event_log = std::make_unique<EventLog>(first.loop, *state->readers, log);
-  first.run([&] { state->event_log->start(); });
+  SweepOptions sweep;
+  sweep.keep_events = [state = state.get()] {
+    std::lock_guard lock(state->mutex);
+    return state->settings().retention.events;
+  };
+  state->sweeps = std::make_unique<Sweeps>(first.loop, *state->committer, sweep, metrics, log);
+  first.run([&] {
+    state->event_log->start();
+    state->sweeps->start();
+  });
   Result<void> opened = state->open_sockets();
   if (opened) {
     state->serve_listeners();
@@ -200,6 +209,7 @@ void Node::State::drain() {
       co_await shard.web->stop();
       co_await shard.dispatcher->stop(until);
       if (&shard == state.shards.front().get()) {
+        co_await state.sweeps->stop();
         co_await state.queue->stop(shard.loop);
         co_await state.event_log->stop();
       }

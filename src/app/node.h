@@ -1,8 +1,6 @@
 // The composition root: one Node is one whole server in one process. Everything that waits, serves
-// or
-// remembers is made here, in the order of the arrows, and ended in the opposite order. No logic: a
-// part
-// gets its Options from the config (options.cc) and its neighbours by reference.
+// or remembers is made here, in the order of the arrows, and ended in the opposite order. No logic:
+// a part gets its Options from the config (options.cc) and its neighbours by reference.
 //
 //   store -> committer, readers -> directory, logins -> queue -> shards -> listeners
 //   a shard: loop, network, resolver, http client, hosts, local delivery, dispatcher, acceptors

@@ -14,6 +14,7 @@
 #include "app/options.h"
 #include "duties/maillog.h"
 #include "duties/notices.h"
+#include "duties/sweeps.h"
 #include "inbound/acceptor.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -97,7 +98,8 @@ struct Node::State {
   std::vector<std::unique_ptr<NodeShard>> shards;
   std::vector<BoundListener> bound;
   std::unique_ptr<ApiContext> api;
-  std::unique_ptr<EventLog> event_log;  // on the first shard
+  std::unique_ptr<EventLog> event_log;  // on the first shard, and:
+  std::unique_ptr<Sweeps> sweeps;
 
   mutable std::mutex mutex;  // what a reload replaces
   std::shared_ptr<const InboundOptions> inbound_now;

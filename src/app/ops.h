@@ -1,8 +1,6 @@
 // The commands that talk to the running server: status, reload, domains, users, aliases, routes,
-// backup,
-// the event log, sending. Each takes its options, prints for people or (--json) one JSON document,
-// and
-// gives its exit code (PRODUCT: 0 1 64 65 67 69 74 75 77 78).
+// backup, the event log, sending. Each takes its options, prints for people or (--json) one JSON
+// document, and gives its exit code (PRODUCT: 0 1 64 65 67 69 74 75 77 78).
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -1,10 +1,9 @@
 // sendmail, mailq and newaliases: by the name of the program, or as `goniec sendmail …`.
 //
 // What PHP, cron, mutt and git call. Talks to the submit socket (peer credentials say who calls),
-// needs
-// no config. Flags: product contract of sendmail(8) as its callers use it; an unknown flag is exit
-// 64
-// that names it. Exit codes of sysexits(3): 0 64 65 67 69 75 77 78. No server: exit 75, one line.
+// needs no config. Flags: product contract of sendmail(8) as its callers use it; an unknown flag is
+// exit 64 that names it. Exit codes of sysexits(3): 0 64 65 67 69 75 77 78. No server: exit 75, one
+// line.
 #pragma once
 #include <optional>
 #include <string>

@@ -1,8 +1,6 @@
 // `sendmail -bs`: SMTP on stdin and stdout (mutt, Pine, Alpine), each message handed to the submit
-// socket.
-// The session is the server's own grammar (proto/smtp/server); there is no login and no TLS: the
-// peer
-// credentials of the socket say who speaks.
+// socket. The session is the server's own grammar (proto/smtp/server); there is no login and no
+// TLS: the peer credentials of the socket say who speaks.
 #pragma once
 #include <string>
 

@@ -1,6 +1,5 @@
 // A blocking call to the running server over one of its two sockets: HTTP and JSON, for the
-// commands.
-// Not running, not permitted and every refusal come as an Error with the fix in its text.
+// commands. Not running, not permitted and every refusal come as an Error with the fix in its text.
 #pragma once
 #include <string>
 #include <string_view>

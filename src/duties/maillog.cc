@@ -119,8 +119,7 @@ struct Maillog::State {
       std::deque<LogRecord> batch;
       batch.swap(ring);
       // Written without the lock, so that who logs never waits for the disk; the descriptor is a
-      // copy,
-      // because reopen() may close the other.
+      // copy, because reopen() may close the other.
       const auto current = options;
       const int fd = ::fcntl(output.fd(), F_DUPFD_CLOEXEC, 3);
       hold.unlock();

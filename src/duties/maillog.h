@@ -1,6 +1,5 @@
 // The mail log: records and events as lines, in the grammar of Postfix (which pflogsumm, logwatch
-// and
-// fail2ban read) or as JSON, to stderr, the journal or a file.
+// and fail2ban read) or as JSON, to stderr, the journal or a file.
 //
 //   notices (connections, refusals, failed logins) -> LogSink::write -> bounded ring -> writer
 //   thread -> line
@@ -8,13 +7,10 @@
 //   ring
 //
 // The ring drops with a counter when it is full: a stranger cannot fill memory or disk, and nobody
-// waits
-// for a log. Events are never dropped before they were formatted, but the log is not durable: what
-// a crash
-// leaves unwritten is in `goniec trace` all the same.
-// One line is `MMM dd hh:mm:ss host goniec/PROGRAM[pid]: text`, local time, as syslog writes it;
-// the
-// journal gets the text with SYSLOG_IDENTIFIER and fields. JSON is one object a line, UTC.
+// waits for a log. Events are never dropped before they were formatted, but the log is not durable:
+// what a crash leaves unwritten is in `goniec trace` all the same. One line is `MMM dd hh:mm:ss
+// host goniec/PROGRAM[pid]: text`, local time, as syslog writes it; the journal gets the text with
+// SYSLOG_IDENTIFIER and fields. JSON is one object a line, UTC.
 #pragma once
 #include <atomic>
 #include <functional>

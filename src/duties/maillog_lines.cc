@@ -1,6 +1,6 @@
 // Events and records as lines (maillog.h). The grammar is that of Postfix 3.7's smtpd, cleanup,
-// qmgr, smtp,
-// local and bounce; field by field what pflogsumm 1.1.5, logwatch 7.7 and fail2ban 1.0.2 look for.
+// qmgr, smtp, local and bounce; field by field what pflogsumm 1.1.5, logwatch 7.7 and fail2ban
+// 1.0.2 look for.
 #include <algorithm>
 #include <ctime>
 

@@ -1,9 +1,7 @@
 // Sends what queue/notice decided: composes the DSN and makes it a spool request through intake, so
-// that
-// it rides in the transaction of the outcome that caused it (never lost, never twice).
+// that it rides in the transaction of the outcome that caused it (never lost, never twice).
 // RET=FULL returns the whole message up to 1 MiB, RET not given up to 64 KiB, RET=HDRS and
-// successes the
-// header only (RFC 3461 §4.3, §6.2).
+// successes the header only (RFC 3461 §4.3, §6.2).
 #pragma once
 #include "accounts/directory.h"
 #include "base/log.h"

@@ -1,6 +1,5 @@
-// The accept loops of one shard: a session for each connection, and the end of all of them.
-// Lives on its loop. stop(): listeners close at once, sessions between messages get 421, those
-// inside a
+// The accept loops of one shard: a session for each connection, and the end of all of them. Lives
+// on its loop. stop(): listeners close at once, sessions between messages get 421, those inside a
 // message may finish until `deadline`, then their streams are closed.
 #pragma once
 #include <memory>

@@ -1,6 +1,6 @@
 // The lines of a session in the Postfix grammar (so that fail2ban, pflogsumm and logwatch read
-// them), and
-// their fields for JSON. These are notices, not message events: they may be dropped under load.
+// them), and their fields for JSON. These are notices, not message events: they may be dropped
+// under load.
 #pragma once
 #include <string>
 

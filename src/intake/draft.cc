@@ -86,6 +86,7 @@ struct Draft::State {
   std::size_t kept_octets = 0;
   std::uint32_t written_chunks = 0;  // already on their way to the store
   bool committed = false;
+  std::vector<Recipient> lists;  // aliases to several, as they were named
   std::optional<Reply> refusal;
   std::string rule = "content.ok";
 
@@ -198,6 +199,7 @@ Result<SpoolRequest> Draft::State::make_request() {
   if (request.entries.empty())
     return fail(ErrorKind::bad_data, "no recipient is left after aliases were resolved");
   request.events = expanded_events(expansion, message.id, message.received_at);
+  for (const auto& expanded : expansion.expanded) lists.push_back(expanded.recipient);
   request.chunks = std::move(kept);
   request.message = message;
   return request;
@@ -292,7 +294,9 @@ Task<Reply> Draft::commit() {
     content->body.reserve(state.message.content.body_octets);
     for (const std::string& chunk : request->chunks) content->body += chunk;
   }
-  auto accepted = co_await state.queue.accept(state.loop, std::move(*request), std::move(content));
+  NoticePlan told = plan_expanded(state.message, state.lists, state.loop.clock().now());
+  auto accepted = co_await state.queue.accept(state.loop, std::move(*request), std::move(content),
+                                              std::move(told));
   if (!accepted) {
     state.rule = "store";
     co_return reply_of(accepted.error());

@@ -4,15 +4,11 @@
 //   open -> write(octets)* -> commit() -> reply          or destroy: nothing was kept
 //
 // Octets are the message as it comes (CRLF line ends), header first, in pieces of any size. At the
-// end of
-// the header block the header is checked and fixed (fixups.h); the body streams into chunks of 64
-// KiB:
-// up to 256 KiB are kept and go into the commit of the envelope, beyond that 256 KiB ride to the
-// store
-// at a time, so that a message of any size costs its session a bounded buffer.
+// end of the header block the header is checked and fixed (fixups.h); the body streams into chunks
+// of 64 KiB: up to 256 KiB are kept and go into the commit of the envelope, beyond that 256 KiB
+// ride to the store at a time, so that a message of any size costs its session a bounded buffer.
 // commit() ends after message, entries and the Received event are durable in one transaction; only
-// then
-// is the reply 250. CRC32C covers header and body.
+// then is the reply 250. CRC32C covers header and body.
 #pragma once
 #include <functional>
 #include <memory>

@@ -17,8 +17,7 @@ FixedHeader refused(std::uint16_t code, EnhancedCode enhanced, std::string text,
 }
 
 // The authserv-id of an Authentication-Results value (RFC 8601 §2.2): the first token or quoted
-// string
-// after comments, without its version and port. Comments and folding may hide it.
+// string after comments, without its version and port. Comments and folding may hide it.
 std::string authserv_id(std::string_view value) {
   const std::string text = unfold(value);
   std::size_t i = 0;

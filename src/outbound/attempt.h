@@ -1,7 +1,6 @@
-// One entry over one ready connection: transactions until every queued recipient has an outcome.
-// A connection that was kept and turns out dead or closed before it took MAIL gives `stale`: the
-// entry
-// was not tried, another connection takes it at once.
+// One entry over one ready connection: transactions until every queued recipient has an outcome. A
+// connection that was kept and turns out dead or closed before it took MAIL gives `stale`: the
+// entry was not tried, another connection takes it at once.
 #pragma once
 #include <vector>
 

@@ -4,10 +4,8 @@
 //   run()   drives the session until it is Ready, Done, NeedBody, Failed or Close
 //
 // Timeouts by phase (RFC 5321 §4.5.3.2). A TLS handshake that fails under an opportunistic policy
-// is told
-// as Refused{tls_failed}: the caller may try the same host once more in clear, for this attempt
-// only
-// (SEMANTICS: a downgrade lasts one attempt).
+// is told as Refused{tls_failed}: the caller may try the same host once more in clear, for this
+// attempt only (SEMANTICS: a downgrade lasts one attempt).
 #pragma once
 #include <memory>
 #include <optional>

@@ -1,6 +1,5 @@
 // False doors for the tests of this room: a resolver that answers from a table, and doors that
-// nobody
-// may go through.
+// nobody may go through.
 #pragma once
 #include <map>
 #include <string>

@@ -1,20 +1,14 @@
 // From a Route to the hosts to try, in order (RFC 5321 §5.1, RFC 7505, RFC 7504).
 //
 // MX by preference, shuffled inside one preference; no MX at all: implicit MX (the domain itself);
-// an MX
-// that failed to answer is not "no MX". Null MX: permanent 556 5.1.10. NXDOMAIN: permanent 5.1.2.
-// Temporary or bogus: 4.4.3. If we are in the set (by name or address), we and everything at or
-// above our
-// preference are dropped; nothing left: permanent 5.4.6 loop. Addresses: A and AAAA of every host,
-// both
-// families interleaved IPv6 first, at most 20 in all; literal domains "[192.0.2.1]" directly. MX to
-// an IP
-// literal text is taken as it is refused by DNS. Private targets (loopback, RFC 1918…) are refused
-// unless
-// allowed or named by a [[route]].
-// The site of a domain is the roll-up of its MX set + TLS need: two domains with the same hosts
-// share
-// connections and limits. Cached by TTL (60 s .. 1 h), single flight, bounded.
+// an MX that failed to answer is not "no MX". Null MX: permanent 556 5.1.10. NXDOMAIN: permanent
+// 5.1.2. Temporary or bogus: 4.4.3. If we are in the set (by name or address), we and everything at
+// or above our preference are dropped; nothing left: permanent 5.4.6 loop. Addresses: A and AAAA of
+// every host, both families interleaved IPv6 first, at most 20 in all; literal domains
+// "[192.0.2.1]" directly. MX to an IP literal text is taken as it is refused by DNS. Private
+// targets (loopback, RFC 1918…) are refused unless allowed or named by a [[route]]. The site of a
+// domain is the roll-up of its MX set + TLS need: two domains with the same hosts share connections
+// and limits. Cached by TTL (60 s .. 1 h), single flight, bounded.
 #pragma once
 #include <memory>
 #include <string>

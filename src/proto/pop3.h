@@ -1,8 +1,6 @@
 // The server side of POP3 without I/O (RFC 1939, 2449 CAPA, 2595 STLS, 3206 AUTH and SYS codes,
-// 5034
-// SASL). In the manner of proto/smtp/server.h: bytes in, one Step out, every Step is handled before
-// the
-// next is asked.
+// 5034 SASL). In the manner of proto/smtp/server.h: bytes in, one Step out, every Step is handled
+// before the next is asked.
 //
 //   Send{bytes}        write it (answers to a pipelined group are gathered)
 //   NeedInput{wait}    read; receive() or receive_end()
@@ -14,11 +12,9 @@
 //   Close              everything to send was in Send before
 //
 // Promises: no password in clear, nothing of the mailbox before AskOpen was granted, message
-// numbers
-// that hold for the session; a message is dot-stuffed with CRLF line ends; deletion is asked for
-// only
-// at QUIT (RFC 1939 §6), never after a lost connection. Bounded memory: lists go out in pieces.
-// Refuses: APOP and LAST (unknown), what is out of its state, a second login.
+// numbers that hold for the session; a message is dot-stuffed with CRLF line ends; deletion is
+// asked for only at QUIT (RFC 1939 §6), never after a lost connection. Bounded memory: lists go out
+// in pieces. Refuses: APOP and LAST (unknown), what is out of its state, a second login.
 #pragma once
 #include <cstdint>
 #include <memory>

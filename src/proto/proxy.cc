@@ -7,8 +7,7 @@
 //               addresses and TLVs of that length
 //
 // Octets are taken one after the other up to what is known to be wanted, so that no octet of the
-// client
-// is ever consumed, and a first octet that fits neither version is refused at once.
+// client is ever consumed, and a first octet that fits neither version is refused at once.
 #include "proto/proxy.h"
 
 #include <algorithm>

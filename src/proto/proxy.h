@@ -1,15 +1,12 @@
 // The PROXY protocol, versions 1 and 2, receiving side, without I/O: what a load balancer says
-// before
-// the client's first octet about who the client is.
+// before the client's first octet about who the client is.
 //
 // Promises: takes octets as they come and says how many of them belong to the header; what follows
-// is
-// not touched. Memory is bounded (a header holds at most 4 KiB of addresses and TLVs).
-// Refuses: everything that is not exactly a header (only listed peers are asked for one, and what
-// they
-// send instead must never be read as SMTP): other commands, families, transports, UNIX sockets,
-// lengths that do not fit, a CRC32C that does not match, a zone in an address, a bare LF.
-// LOCAL and UNKNOWN are taken: the addresses of the socket hold.
+// is not touched. Memory is bounded (a header holds at most 4 KiB of addresses and TLVs). Refuses:
+// everything that is not exactly a header (only listed peers are asked for one, and what they send
+// instead must never be read as SMTP): other commands, families, transports, UNIX sockets, lengths
+// that do not fit, a CRC32C that does not match, a zone in an address, a bare LF. LOCAL and UNKNOWN
+// are taken: the addresses of the socket hold.
 #pragma once
 #include <optional>
 #include <string>

@@ -1,9 +1,8 @@
 // Implementation of SASL; see sasl.h. RFC 4013, 4616, 5802, 7677.
 //
 // SASLprep: map (B.1 to nothing, C.1.2 to a blank), NFKC by the tables of saslprep_tables.h,
-// prohibit,
-// then the bidi rule (RFC 3454 §6). A character whose normal form is not in the tables is refused:
-// never a password that is normalised differently by the next version.
+// prohibit, then the bidi rule (RFC 3454 §6). A character whose normal form is not in the tables is
+// refused: never a password that is normalised differently by the next version.
 #include "proto/sasl.h"
 
 #include <algorithm>

@@ -1,6 +1,5 @@
 // SASL on the server and the client side without I/O: PLAIN (RFC 4616), LOGIN (draft-murchison),
-// and
-// SCRAM-SHA-256 (RFC 5802, 7677). Base64 framing is the caller's (SMTP, POP3); here are octets.
+// and SCRAM-SHA-256 (RFC 5802, 7677). Base64 framing is the caller's (SMTP, POP3); here are octets.
 // Never CRAM-MD5. A Secret is wiped when it goes.
 #pragma once
 #include <cstdint>

@@ -15,8 +15,7 @@
 //    "delay":1.2,"next_at":RFC3339,
 //    "tls":{…},"from":"a@b","size":1832}
 // held, released, retried, deleted: {"reason":"…"}      delay_notice, dsn_sent: {"message":"ID of
-// the DSN","action":"failed"}
-// expanded: {"to":["a@b","c@d"],"rule":"alias"}
+// the DSN","action":"failed"} expanded: {"to":["a@b","c@d"],"rule":"alias"}
 #pragma once
 #include <string>
 #include <string_view>

@@ -79,4 +79,22 @@ NoticePlan plan_notices(const Message& message, const Entry& entry,
   return plan;
 }
 
+NoticePlan plan_expanded(const Message& message, const std::vector<Recipient>& aliases,
+                         Instant now) {
+  NoticePlan plan;
+  if (message.sender.address.empty()) return plan;
+  for (const Recipient& alias : aliases) {
+    if (!alias.notify.success || alias.notify.never) continue;
+    EntryRecipient recipient;
+    recipient.recipient = alias;
+    plan.success.push_back(DsnRecipient{.recipient = std::move(recipient),
+                                        .action = DsnAction::expanded,
+                                        .reply = Reply(250, {2, 0, 0}, "expanded to a list"),
+                                        .remote_host = {},
+                                        .last_attempt = now,
+                                        .will_retry_until = {}});
+  }
+  return plan;
+}
+
 }  // namespace goniec

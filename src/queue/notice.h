@@ -23,4 +23,8 @@ NoticePlan plan_notices(const Message& message, const Entry& entry,
                         const std::vector<Outcome>& outcomes, const RetryPolicy& policy,
                         Instant now);
 
+// `aliases` of `message` were expanded to several addresses each (RFC 3461 §5.2.7.3).
+NoticePlan plan_expanded(const Message& message, const std::vector<Recipient>& aliases,
+                         Instant now);
+
 }  // namespace goniec

@@ -81,6 +81,19 @@ TEST(Notices, ARelayWithoutDsnIsToldAsRelayed) {
   EXPECT_EQ(plan.success[0].action, DsnAction::relayed);
 }
 
+TEST(Notices, AnExpansionIsToldToWhoAskedForSuccessAlone) {
+  Recipient list{.address = *Address::parse("all@here.test"), .notify = success()};
+  Recipient quiet{.address = *Address::parse("team@here.test"), .notify = {}};
+  Message message;
+  message.sender.address = *Address::parse("s@a.test");
+  const NoticePlan plan = plan_expanded(message, {quiet, list}, from_microseconds(0));
+  ASSERT_EQ(plan.success.size(), 1u);
+  EXPECT_EQ(plan.success[0].action, DsnAction::expanded);
+  EXPECT_EQ(plan.success[0].recipient.recipient.address.text(), "all@here.test");
+  message.sender.address = {};
+  EXPECT_TRUE(plan_expanded(message, {list}, from_microseconds(0)).empty());
+}
+
 TEST(Notices, ADelayIsToldOnceAfterFourHours) {
   EXPECT_TRUE(plan_of({.state = RecipientState::queued, .age = std::chrono::hours(3)}).empty());
   const NoticePlan plan = plan_of({.state = RecipientState::queued});

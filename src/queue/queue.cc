@@ -150,6 +150,10 @@ struct Queue::State {
   void hand_over_leased(std::vector<LeasedEntry> leased, Instant now);
   void hand_over_spooled(const SpoolRequest& request, const SpoolResult& result,
                          std::shared_ptr<const LoadedContent> content, Instant now);
+  Task<Result<void>> spool_prepared(Loop& loop, SpoolRequest request,
+                                    std::shared_ptr<const LoadedContent> content, Instant now);
+  Task<void> tell_expanded(Loop& loop, std::shared_ptr<const Message> message, NoticePlan plan,
+                           Instant now);
   Task<std::vector<SpoolRequest>> make_notices(Loop& loop, std::shared_ptr<const Message> message,
                                                NoticePlan plan, Instant now);
   void prepare_entries(SpoolRequest& request, Instant now);
@@ -243,11 +247,10 @@ void Queue::State::prepare_entries(SpoolRequest& request, Instant now) {
       !stopping && in_window.load() + request.entries.size() <= current->limits.window_entries;
 }
 
-Task<Result<void>> Queue::accept(Loop& loop, SpoolRequest request,
-                                 std::shared_ptr<const LoadedContent> content) {
-  State& state = *state_;
-  const Instant now = loop.clock().now();
-  state.prepare_entries(request, now);
+// The entries are prepared; those leased are in the window already.
+Task<Result<void>> Queue::State::spool_prepared(Loop& loop, SpoolRequest request,
+                                                std::shared_ptr<const LoadedContent> content,
+                                                Instant now) {
   const SpoolRequest kept = [&request] {  // what is handed over needs no chunks
     SpoolRequest copy;
     copy.message = request.message;
@@ -255,22 +258,49 @@ Task<Result<void>> Queue::accept(Loop& loop, SpoolRequest request,
     return copy;
   }();
   const bool leased = request.lease;
-  if (leased) state.in_window += kept.entries.size();
-  auto spooled = co_await state.committer.spool(loop, std::move(request));
+  auto spooled = co_await committer.spool(loop, std::move(request));
   if (!spooled) {
-    if (leased) state.left_window(kept.entries.size());
+    if (leased) left_window(kept.entries.size());
     co_return std::unexpected(spooled.error());
   }
-  state.received.add();
   if (leased) {
     const std::size_t missing =
         static_cast<std::size_t>(std::count_if(spooled->leases.begin(), spooled->leases.end(),
                                                [](const Lease& l) { return l.fence == 0; }));
-    if (missing > 0) state.left_window(missing);
-    state.hand_over_spooled(kept, *spooled, std::move(content), now);
+    if (missing > 0) left_window(missing);
+    hand_over_spooled(kept, *spooled, std::move(content), now);
   } else {
-    state.poke_for(now);
+    poke_for(now);
   }
+  co_return Result<void>{};
+}
+
+// Before the sender hears 250, so that a crash between costs nobody the answer it asked for.
+Task<void> Queue::State::tell_expanded(Loop& loop, std::shared_ptr<const Message> message,
+                                       NoticePlan plan, Instant now) {
+  auto notices = co_await make_notices(loop, message, std::move(plan), now);
+  for (SpoolRequest& notice : notices) {
+    auto spooled = co_await spool_prepared(loop, std::move(notice), nullptr, now);
+    if (spooled) continue;
+    LogRecord record{now, LogLevel::warning, "notice.failed", "bounce"};
+    record.text = fmt::format("{}: warning: no notification of the expansion: {}",
+                              message->id.text(), spooled.error().message);
+    log.write(std::move(record));
+  }
+}
+
+Task<Result<void>> Queue::accept(Loop& loop, SpoolRequest request,
+                                 std::shared_ptr<const LoadedContent> content,
+                                 NoticePlan expanded) {
+  State& state = *state_;
+  const Instant now = loop.clock().now();
+  state.prepare_entries(request, now);
+  if (request.lease) state.in_window += request.entries.size();
+  std::shared_ptr<const Message> message;
+  if (!expanded.empty()) message = std::make_shared<const Message>(request.message);
+  CO_TRY(co_await state.spool_prepared(loop, std::move(request), std::move(content), now));
+  state.received.add();
+  if (message) co_await state.tell_expanded(loop, std::move(message), std::move(expanded), now);
   co_return Result<void>{};
 }
 

@@ -1,6 +1,5 @@
 // The queue: the facade between those who make messages (intake), those who carry them (outbound)
-// and
-// the store. It knows no engine and no wire; it is told.
+// and the store. It knows no engine and no wire; it is told.
 //
 //   accept(request)  -> durable -> entries handed to their carrier (the dispatcher of the owning
 //   shard)
@@ -8,10 +7,8 @@
 //   window           -> leases due entries from the store when their time comes, bounded
 //
 // Ready entries are bounded by `window_entries`: when more are due, they stay on disk until there
-// is
-// room. New mail is leased at its spool only while there is room; else it is due now and waits its
-// turn.
-// A domain has one owner (shard by hash of the domain), local mailboxes too.
+// is room. New mail is leased at its spool only while there is room; else it is due now and waits
+// its turn. A domain has one owner (shard by hash of the domain), local mailboxes too.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -92,9 +89,9 @@ class Queue {
   MessageId next_id(Clock& clock, Random& random);  // any thread
 
   // Durable when it ends ok (250 may follow). Entries' due, expires and ids are set here.
-  // `content` (optional) saves reading back.
+  // `content` (optional) saves reading back. What `expanded` tells the sender is durable too.
   Task<Result<void>> accept(Loop& loop, SpoolRequest request,
-                            std::shared_ptr<const LoadedContent> content);
+                            std::shared_ptr<const LoadedContent> content, NoticePlan expanded = {});
   Task<Result<void>> write_chunk(Loop& loop, ChunkWrite chunk);
   void discard_chunks(MessageId id);  // the message will not come: its session ended
 

@@ -5,11 +5,11 @@
 // Promises: one session holds a mailbox alone, in the whole process (RFC 1939 §8); the list is that
 // of the moment of login, whatever is delivered after; a UIDL is the mailbox's validity and the
 // message's uid, both for life; what DELE marked is removed, durably, before the +OK of QUIT, and
-// only by QUIT.
-// A message costs one piece of at most 256 KiB in memory, whatever its size; none when idle.
-// Time: `idle` between commands (RFC 1939 §3 asks for ten minutes), `before_login` all together
-// before a login, `session` in all; a client that does not read its answer is cut after `idle`.
-// Passwords go by TLS only: STLS (RFC 2595), or pop3s. Failed logins are slowed down by Logins.
+// only by QUIT. A message costs one piece of at most 256 KiB in memory, whatever its size; none
+// when idle. Time: `idle` between commands (RFC 1939 §3 asks for ten minutes), `before_login` all
+// together before a login, `session` in all; a client that does not read its answer is cut after
+// `idle`. Passwords go by TLS only: STLS (RFC 2595), or pop3s. Failed logins are slowed down by
+// Logins.
 #pragma once
 #include <functional>
 #include <memory>

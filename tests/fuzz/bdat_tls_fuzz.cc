@@ -1,7 +1,7 @@
 // Fuzz target: chunks and STARTTLS in any order and at any cut (the Exim pattern: TLS ends or
-// begins in
-// the middle of a chunk). The input is a list of records: an action octet, a length octet, octets.
-// After STARTTLS nothing that came in clear may be known; a chunk has exactly its octets.
+// begins in the middle of a chunk). The input is a list of records: an action octet, a length
+// octet, octets. After STARTTLS nothing that came in clear may be known; a chunk has exactly its
+// octets.
 #include <cstddef>
 #include <cstdint>
 #include <string>

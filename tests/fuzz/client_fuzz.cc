@@ -1,12 +1,9 @@
 // Any server against ClientSession: the first octets choose the client's options and transactions,
-// the
-// rest is what the server says, cut into pieces by its own octets.
+// the rest is what the server says, cut into pieces by its own octets.
 //
 // Laws: the client always ends; one Done a transaction with one result a recipient; Failed once and
-// then
-// Close; no password without TLS; nothing that was reported delivered lacks a 2xx reply of the dot;
-// no
-// line of the client holds a bare CR, bare LF or NUL.
+// then Close; no password without TLS; nothing that was reported delivered lacks a 2xx reply of the
+// dot; no line of the client holds a bare CR, bare LF or NUL.
 #include <cstddef>
 #include <cstdint>
 #include <string>

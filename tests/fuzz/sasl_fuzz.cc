@@ -1,6 +1,5 @@
 // Fuzz target: SASL messages of a peer. SASLprep gives valid UTF-8 and is idempotent; PLAIN and
-// both
-// SCRAM roles refuse or go on; no forged message is ever a proof.
+// both SCRAM roles refuse or go on; no forged message is ever a proof.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

@@ -1,7 +1,7 @@
 // Fuzz target: the server session fed with any octets, whole and cut in two ways: the replies and
-// the
-// messages kept are the same, and the Drive's own checks hold (no octet of a message outside one).
-// The first octet chooses listener, policy and whether the dialogue begins inside a transaction.
+// the messages kept are the same, and the Drive's own checks hold (no octet of a message outside
+// one). The first octet chooses listener, policy and whether the dialogue begins inside a
+// transaction.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -195,6 +195,19 @@ def taken_receipt(peer, goniec):
     goniec.find(token, where=lambda text: b'Return-Path: <>' in text and any(words in text.lower() for words in told))
 
 
+# ---------------------------------------------------------------- goniec alone
+def expands(peers, goniec):
+    """A list: every target gets a copy, and who asked for success is told of the expansion (RFC 3461 §5.2.7.3)."""
+    peer = peers[0]
+    goniec.server.goniec('alias', 'add', 'all@goniec.test', goniec.address, f'user@{peer.domain}')
+    data = message(goniec.address, 'all@goniec.test', 'to-a-list')
+    goniec.submit(goniec.address, ['all@goniec.test'], data, rcpt_options=['NOTIFY=SUCCESS'])
+    peer.find('to-a-list')
+    goniec.find('to-a-list', where=lambda text: not is_report(text))
+    report = goniec.find('to-a-list', where=is_report)
+    assert b'Action: expanded' in report and b'rfc822; all@goniec.test' in report, report[-1500:]
+
+
 SENT = (sent_plain, sent_8bit, sent_long, sent_utf8, sent_unknown, sent_receipt)
 TAKEN = (taken_plain, taken_8bit, taken_long, taken_utf8, taken_unknown, taken_partly, taken_too_long, taken_receipt)
 
@@ -216,6 +229,7 @@ def main():
                 if test is sent_utf8 and not peer.utf8:
                     continue
                 tests.check(f'{peer.name} {test.__name__}', test, peer, goniec, tell=lambda: peer.log()[-1200:])
+        tests.check('a list is expanded', expands, peers, goniec)
     finally:
         with contextlib.suppress(Exception):
             mails = goniec.server.mailbox(goniec.address, 'secret', {})

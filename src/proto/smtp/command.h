@@ -31,8 +31,7 @@ struct Parameter {
   std::optional<std::string_view> value;
 };
 // What follows a path: nothing, or blanks and "KEY[=value]" (RFC 5321 §4.1.2 esmtp-param). Each
-// name
-// once. `utf8`: values may hold UTF-8 (RFC 6531 §3.3).
+// name once. `utf8`: values may hold UTF-8 (RFC 6531 §3.3).
 Parsed<std::vector<Parameter>> parse_parameters(std::string_view text, bool utf8);
 
 struct ChunkArguments {
@@ -42,8 +41,7 @@ struct ChunkArguments {
 Parsed<ChunkArguments> parse_chunk_arguments(std::string_view arguments);  // RFC 3030 §2
 
 // xtext (RFC 3461 §4): decoded, or nullopt when it is no xtext or hides anything but printable
-// ASCII
-// (CVE-2020-28021, CVE-2020-28026: "+0A" must never become a line end).
+// ASCII (CVE-2020-28021, CVE-2020-28026: "+0A" must never become a line end).
 std::optional<std::string> decode_xtext(std::string_view text);
 
 // The name of HELO, EHLO, LHLO: one word of host name octets or a valid address literal.

@@ -1,15 +1,13 @@
 // The octets of a message on their way in: DATA (dot-stuffed lines, RFC 5321 §4.5.2) and BDAT
-// (counted
-// octets, RFC 3030). Content comes out as views of the input, line by line or many lines at once.
+// (counted octets, RFC 3030). Content comes out as views of the input, line by line or many lines
+// at once.
 //
 // Promises: the end of data is CR LF . CR LF and nothing else, whatever the policy (SMTP smuggling:
 // CVE-2023-51764 and kin); a leading dot is removed wherever the buffers were cut; with `normalise`
-// what comes out has CRLF line ends only and no NUL.
-// Refuses nothing itself: with `reject`, fault() tells that a bare LF, a bare CR or a NUL was seen;
-// the
-// session reads on to the end and says 550 5.5.2. A line end made by normalising is not a line end
-// on
-// the wire: a dot after it is content, never the end and never unstuffed.
+// what comes out has CRLF line ends only and no NUL. Refuses nothing itself: with `reject`, fault()
+// tells that a bare LF, a bare CR or a NUL was seen; the session reads on to the end and says 550
+// 5.5.2. A line end made by normalising is not a line end on the wire: a dot after it is content,
+// never the end and never unstuffed.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -2,10 +2,9 @@
 // 6152 8BITMIME, 6531 SMTPUTF8, 3461 DSN, 4954 AUTH, 9422 LIMITS).
 //
 // Promises: a parameter is understood exactly when it was offered; a value is checked here and kept
-// raw (ENVID and ORCPT are never decoded into a line format).
-// Refuses: unknown parameters 555 5.5.4 by name, bad values 501 5.5.4, too large a SIZE 552 5.3.4,
-// a
-// non-ASCII path without SMTPUTF8 553 5.6.7.
+// raw (ENVID and ORCPT are never decoded into a line format). Refuses: unknown parameters 555 5.5.4
+// by name, bad values 501 5.5.4, too large a SIZE 552 5.3.4, a non-ASCII path without SMTPUTF8 553
+// 5.6.7.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -1,14 +1,11 @@
 // ServerSession and ClientSession joined in memory: any split of the bytes, any refusal, any place
-// where
-// the wire breaks, STARTTLS, LMTP, several transactions. One seed is one history; a failure names
-// it.
+// where the wire breaks, STARTTLS, LMTP, several transactions. One seed is one history; a failure
+// names it.
 //
 // Laws. A recipient is reported delivered exactly when the server committed the message for it, but
 // for a wire that broke after the final dot (uncertain). Results come one a recipient, in order.
-// What is
-// committed is the content with its line ends made right, for the recipients that were accepted,
-// once.
-// Somebody can always go on (no deadlock), and every session ends.
+// What is committed is the content with its line ends made right, for the recipients that were
+// accepted, once. Somebody can always go on (no deadlock), and every session ends.
 #include <gtest/gtest.h>
 
 #include <algorithm>

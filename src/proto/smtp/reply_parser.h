@@ -2,13 +2,12 @@
 // I/O.
 //
 // It promises: bounded memory (limits), whole replies only, text that is safe to log (controls
-// become
-// '?', octets that are not UTF-8 become '?'), the same result for any split of the bytes.
-// It tolerates what peers do: lines of a code alone ("250", "250-"), LF for CRLF, any text, codes
-// that nobody defined (the first digit counts, RFC 5321 §4.3.2), codes that differ inside their
-// class (the last wins). It refuses (an error, and the same error for ever after): no three digits
-// at the front of a line, a code outside 100-599, another character than SP or '-' behind it, codes
-// of different classes in one reply (nobody can say whether that is a yes), a line, a reply or a
+// become '?', octets that are not UTF-8 become '?'), the same result for any split of the bytes. It
+// tolerates what peers do: lines of a code alone ("250", "250-"), LF for CRLF, any text, codes that
+// nobody defined (the first digit counts, RFC 5321 §4.3.2), codes that differ inside their class
+// (the last wins). It refuses (an error, and the same error for ever after): no three digits at the
+// front of a line, a code outside 100-599, another character than SP or '-' behind it, codes of
+// different classes in one reply (nobody can say whether that is a yes), a line, a reply or a
 // number of lines beyond the limits. The enhanced code is taken only where its class is that of the
 // code (RFC 2034 §4).
 #pragma once

@@ -29,8 +29,7 @@
 // answered by one Send (RFC 2920 §3.2), and nothing is parsed before a question is answered.
 //
 // Errors of the client (grammar, order, unknown words) are counted, and end the session at the
-// limit.
-// 421 ends it from wherever it comes (RFC 5321 §3.8).
+// limit. 421 ends it from wherever it comes (RFC 5321 §3.8).
 #include "proto/smtp/server.h"
 
 #include <algorithm>

@@ -21,10 +21,8 @@
 //     Close           write nothing more; close the stream (everything to send was in Send before)
 //
 // The session promises: grammar and order of commands, limits with their replies, line-end rules,
-// exact
-// octet counts of BDAT, forgetting at STARTTLS. It decides no policy: who may relay, which
-// recipient
-// exists, what a password is worth, is asked. 250 to a message is only ever the answer to
+// exact octet counts of BDAT, forgetting at STARTTLS. It decides no policy: who may relay, which
+// recipient exists, what a password is worth, is asked. 250 to a message is only ever the answer to
 // AskMessage.
 //
 // State table in server.cc. Times are not known here: the pump keeps the clock.

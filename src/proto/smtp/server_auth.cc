@@ -11,9 +11,9 @@
 //   scram_empty     nothing                       AskScramDone
 //
 // Promises: never in clear, once a session, not inside a transaction; every failure ends the
-// exchange;
-// the words of a refusal come from the answer, so that they are the same whatever was wrong.
-// Refuses: "*" 501 5.7.0, what is no base64 501 5.5.2, to act for another user (authzid) 535 5.7.8.
+// exchange; the words of a refusal come from the answer, so that they are the same whatever was
+// wrong. Refuses: "*" 501 5.7.0, what is no base64 501 5.5.2, to act for another user (authzid) 535
+// 5.7.8.
 #include <algorithm>
 #include <utility>
 

@@ -2,9 +2,8 @@
 // §4.1.
 //
 // Promises: order and grammar only; who may do what is asked. Verbs the house does not have are
-// refused
-// in the right words (502 for known and not implemented, 500 for unknown).
-// Refuses: protocols that only look like mail (HTTP to a mail port: ALPACA), at once and for good.
+// refused in the right words (502 for known and not implemented, 500 for unknown). Refuses:
+// protocols that only look like mail (HTTP to a mail port: ALPACA), at once and for good.
 #include <algorithm>
 #include <utility>
 

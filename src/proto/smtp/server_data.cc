@@ -1,11 +1,9 @@
 // DATA and BDAT of the server session (RFC 5321 §4.1.1.4, RFC 3030, RFC 1870 §6, RFC 2033 §4.2).
 //
 // Promises: the octets of a message go out as Body steps while they come in, at most one buffer
-// held;
-// the size limit is exact, counted as RFC 1870 counts (CRLFs yes, stuffed dots and the end mark
-// no).
-// A message that breaks a rule is read to its end, answered there, and the session lives: the
-// consumer is told at once (DiscardBody). Octets of a refused chunk are never read as commands.
+// held; the size limit is exact, counted as RFC 1870 counts (CRLFs yes, stuffed dots and the end
+// mark no). A message that breaks a rule is read to its end, answered there, and the session lives:
+// the consumer is told at once (DiscardBody). Octets of a refused chunk are never read as commands.
 // Refuses: chunks whose size is unknown or absurd, by closing: their end cannot be found.
 #include <algorithm>
 #include <utility>

@@ -5,8 +5,7 @@
 //   senders     all; logins: alice@example.test with "wonderland", also by SCRAM
 //   messages    kept with their envelope, "250 2.0.0 kept"; refused when `full`
 // It checks what every consumer relies on: no Body outside a message, none after DiscardBody,
-// octets
-// of AskMessage equal to those given, nothing after Close.
+// octets of AskMessage equal to those given, nothing after Close.
 #pragma once
 #include <string>
 #include <string_view>
