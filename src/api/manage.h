@@ -1,5 +1,6 @@
 // Calls that manage what the store holds: domains, users, aliases, and the server itself: reload,
 // backup, which way an address goes. A body is a JSON object; an unknown member is refused by name.
+// A change is durable when its call answers; one that fails changed nothing.
 #pragma once
 #include "api/call.h"
 

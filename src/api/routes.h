@@ -1,5 +1,6 @@
 // The table of calls: method, path pattern, handler, and at which doors it may come. One place says
 // what the API is; docs/cli.md and later openapi.yaml follow it.
+// A path nobody serves is 404, a known path by another method 405, a wrong door 403.
 #pragma once
 #include <span>
 #include <string_view>

@@ -1,5 +1,6 @@
 // What sendmail adds to a message and takes from its header (sendmail.h, complete_message). RFC
 // 5322 §3.6: From and Date are required, Message-ID wanted; Bcc is for the sender's eyes only.
+// Line ends become CRLF first; what is there already is never changed but for Bcc.
 #include <algorithm>
 
 #include "app/sendmail.h"

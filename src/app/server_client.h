@@ -1,5 +1,6 @@
 // A blocking call to the running server over one of its two sockets: HTTP and JSON, for the
 // commands. Not running, not permitted and every refusal come as an Error with the fix in its text.
+// One call, one connection; the answer is read whole, up to 256 MiB.
 #pragma once
 #include <string>
 #include <string_view>

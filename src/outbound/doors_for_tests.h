@@ -1,5 +1,6 @@
 // False doors for the tests of this room: a resolver that answers from a table, and doors that
 // nobody may go through.
+// Whoever goes through one of those fails at once, so that no test can reach the network unseen.
 #pragma once
 #include <map>
 #include <string>

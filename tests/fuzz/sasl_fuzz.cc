@@ -1,5 +1,6 @@
 // Fuzz target: SASL messages of a peer. SASLprep gives valid UTF-8 and is idempotent; PLAIN and
 // both SCRAM roles refuse or go on; no forged message is ever a proof.
+// Every octet is the peer's: nothing here may crash, hang or grow with the input.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
