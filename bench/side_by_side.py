@@ -82,7 +82,10 @@ class Server:
     def resident(self):
         total = 0
         for pid in self.group.pids():
-            text = Path(f'/proc/{pid}/smaps_rollup').read_text() if Path(f'/proc/{pid}').exists() else ''
+            try:
+                text = Path(f'/proc/{pid}/smaps_rollup').read_text()
+            except OSError:  # it has ended meanwhile
+                continue
             total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith('Pss:'))
         return total
 
