@@ -6,6 +6,7 @@
 
 #include "app/node_parts.h"
 #include "base/text.h"
+#include "base/thread_name.h"
 
 namespace goniec {
 namespace {
@@ -155,7 +156,11 @@ Task<bool> Node::State::is_over_quota(Loop& loop, Address mailbox, std::uint64_t
 }
 
 void Node::State::run_shards() {
-  for (auto& shard : shards) shard->thread = std::thread([loop = &shard->loop] { loop->run(); });
+  for (auto& shard : shards)
+    shard->thread = std::thread([loop = &shard->loop] {
+      name_this_thread("shard");
+      loop->run();
+    });
   queue->start();
 }
 

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "base/thread_name.h"
 #include "store/last_event.h"
 
 namespace goniec {
@@ -158,7 +159,10 @@ Result<std::unique_ptr<Maillog>> Maillog::open(MaillogOptions options, Metrics* 
                                                "Log records dropped: the ring was full");
   }
   auto* raw = state.get();
-  state->writer = std::thread([raw] { raw->run(); });
+  state->writer = std::thread([raw] {
+    name_this_thread("maillog");
+    raw->run();
+  });
   return std::unique_ptr<Maillog>(new Maillog(std::move(state)));
 }
 

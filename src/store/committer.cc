@@ -12,6 +12,8 @@
 #include <tuple>
 #include <vector>
 
+#include "base/thread_name.h"
+
 namespace goniec {
 namespace {
 
@@ -406,7 +408,11 @@ struct Committer::State {
 Committer::Committer(Store& store, CommitterLimits limits, Metrics& metrics, LogSink& log,
                      Loop* driver)
     : store_(store), state_(std::make_unique<State>(store, limits, metrics, log, driver)) {
-  if (!driver) state_->thread = std::thread([state = state_.get()] { state->run_thread(); });
+  if (!driver)
+    state_->thread = std::thread([state = state_.get()] {
+      name_this_thread("commit");
+      state->run_thread();
+    });
 }
 
 Committer::~Committer() {

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/thread_name.h"
 #include "store/committer.h"
 
 namespace goniec {
@@ -52,7 +53,10 @@ struct ReaderPool::State {
 
 ReaderPool::ReaderPool(Store& store, std::size_t threads) : state_(std::make_unique<State>(store)) {
   for (std::size_t i = 0; i < threads; ++i) {
-    state_->threads.emplace_back([state = state_.get()] { state->run(); });
+    state_->threads.emplace_back([state = state_.get()] {
+      name_this_thread("reader");
+      state->run();
+    });
   }
 }
 
