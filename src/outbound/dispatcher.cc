@@ -2,11 +2,11 @@
 #include "outbound/dispatcher.h"
 
 #include <algorithm>
-#include <deque>
 #include <map>
 
 #include "base/text.h"
 #include "outbound/attempt.h"
+#include "outbound/fair_line.h"
 
 namespace goniec {
 namespace {
@@ -20,12 +20,23 @@ struct Waiting {
 
 struct Line {
   std::string site;
-  std::deque<Waiting> waiting;
+  FairLine<Waiting> waiting;  // fair between senders
   std::size_t connections = 0, idle = 0;
-  bool dead = false;  // the last connection attempt failed everywhere: one probe at a time
+  bool proven = false;  // a session was opened, and none failed since
   std::string last_reply;
   Signal arrived;
 };
+
+// Whose turn it is: the account that submitted it, else the domain that sent it.
+std::string owner_of(const Waiting& waiting) {
+  const Message& message = *waiting.ready.message;
+  return message.submitter.empty() ? message.sender.address.domain().ascii() : message.submitter;
+}
+
+void put_back(Line& line, Waiting waiting) {
+  const std::string owner = owner_of(waiting);
+  line.waiting.push_front(owner, std::move(waiting));
+}
 
 std::vector<Outcome> same_outcome(const ReadyEntry& ready, const Outcome& model) {
   std::vector<Outcome> outcomes;
@@ -154,7 +165,8 @@ void Dispatcher::State::join(Waiting waiting) {
     line = std::make_unique<Line>();
     line->site = key;
   }
-  line->waiting.push_back(std::move(waiting));
+  const std::string owner = owner_of(waiting);
+  line->waiting.push(owner, std::move(waiting));
   if (line->idle > 0)
     line->arrived.notify_all();
   else
@@ -177,7 +189,7 @@ void Dispatcher::State::open_more(const std::string& site) {
 }
 
 bool Dispatcher::State::may_open(const Line& line) const {
-  const std::size_t limit = line.dead ? 1 : options->connections_per_site;
+  const std::size_t limit = line.proven ? options->connections_per_site : 1;
   return !stopping && !line.waiting.empty() && line.idle == 0 && line.connections < limit &&
          connections < options->connections;
 }
@@ -191,7 +203,7 @@ void Dispatcher::State::forget_if_empty(const std::string& site) {
 
 // ---------------------------------------------------------------- one connection
 void Dispatcher::State::fail_line(Line& line, Waiting first, const Outcome& failure) {
-  line.dead = true;
+  line.proven = false;
   line.last_reply = failure.reply.one_line();
   auto fail_one = [&](Waiting waiting) {
     Outcome outcome = failure;
@@ -203,11 +215,11 @@ void Dispatcher::State::fail_line(Line& line, Waiting first, const Outcome& fail
   };
   attempts_failed.add();
   fail_one(std::move(first));
-  // What waits behind a dead probe shares its fate; other connections of the site may still be
+  // What waits behind a probe that failed shares its fate; other connections of the site may still be
   // good.
   if (line.connections > 1) return;
-  std::deque<Waiting> rest = std::exchange(line.waiting, {});
-  for (Waiting& waiting : rest) fail_one(std::move(waiting));
+  FairLine<Waiting> rest = std::exchange(line.waiting, {});
+  while (!rest.empty()) fail_one(rest.pop());
 }
 
 Task<std::optional<Waiting>> Dispatcher::State::next_for(Line& line) {
@@ -223,23 +235,18 @@ Task<std::optional<Waiting>> Dispatcher::State::next_for(Line& line) {
     --line.idle;
   }
   if (line.waiting.empty() || stopping) co_return std::nullopt;
-  Waiting next = std::move(line.waiting.front());
-  line.waiting.pop_front();
-  co_return next;
+  co_return line.waiting.pop();
 }
 
 Task<void> Dispatcher::State::run_connection(Line& line) {
   std::optional<Waiting> first;
-  if (!line.waiting.empty()) {
-    first.emplace(std::move(line.waiting.front()));
-    line.waiting.pop_front();
-  }
+  if (!line.waiting.empty()) first.emplace(line.waiting.pop());
   if (first) {
     Outcome failure;
     const ConnectPlan plan{first->route, first->hosts, first->only_ipv4};
     auto connection = co_await connect_to_first(world, options, plan, tls, stopping, failure);
     if (connection) {
-      line.dead = false;
+      line.proven = true;
       open_more(line.site);
       co_await carry_over(line, *connection, std::move(*first));
     } else if (stopping) {
@@ -273,7 +280,7 @@ Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connect
     attempts_ok.add();
     usable = result.connection_usable;
     if (result.stale) {  // not tried: another connection takes it
-      line.waiting.push_front(std::move(*current));
+      put_back(line, std::move(*current));
       break;
     }
     if (result.retry_ipv4 && !current->only_ipv4 && connection.host().endpoint.address.v6 &&
@@ -318,8 +325,8 @@ Task<void> Dispatcher::stop(Moment deadline) {
   for (const std::string& site : sites) {
     auto found = state.lines.find(site);
     if (found == state.lines.end()) continue;
-    for (Waiting& waiting : std::exchange(found->second->waiting, {}))
-      state.queue.give_back(std::move(waiting.ready));
+    FairLine<Waiting> rest = std::exchange(found->second->waiting, {});
+    while (!rest.empty()) state.queue.give_back(rest.pop().ready);
     found->second->arrived.notify_all();
   }
   state.world.loop.at(deadline, [&state] { state.changed.notify_all(); });

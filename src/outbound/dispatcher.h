@@ -3,14 +3,13 @@
 //   carry(entry) -> route -> hosts (site) -> ready line of the site -> connection (kept or new)
 //                -> transactions -> queue.settle -> next entry of the site on the same connection
 //
-// A site has at most `connections` connections, one line in order of readiness, fair between
-// domains of the site and senders. One slow or dead site never delays another: nothing is shared
-// between sites but the connection total. A site whose connects all fail is "dead" for a time that
-// grows (1 min .. 15 min): its entries are deferred with the last reply without a connection each,
-// one probe goes first (SEMANTICS: network-dead site probes with one message). Connections stay
-// open `keep` after the last message, at most `messages` each. 421, or any failure of the session,
-// ends it; the recipients not yet done are deferred. Recipients of one entry go in one transaction
-// up to the peer's capacity.
+// A site gets one connection; when that one is ready, more follow while entries wait, at most
+// `connections_per_site`. So a dead site costs one connection at a time, and what waits behind the
+// probe shares its answer (SEMANTICS: a dead site is probed with one message). Waiting entries take
+// turns by sender (fair_line.h). Sites share nothing but the connection total: one slow or dead
+// site never delays another. Connections stay open `keep` after the last message, at most
+// `messages_per_connection` each. 421, or any failure of the session, ends it; the recipients not
+// yet done are deferred. Recipients of one entry go in one transaction up to the peer's capacity.
 #pragma once
 #include <memory>
 #include <string>

@@ -338,14 +338,13 @@ Task<> slow_beside_fast(House& house, Server& fast, Server& slow) {
       co_await happens(house.shard, [&house] { return house.outcomes("delivered") >= 10; });
   EXPECT_TRUE(fast_done);
   EXPECT_EQ(fast.messages, 10);
-  const bool bounded = co_await happens(house.shard, [&slow] { return slow.open == 20; });
-  EXPECT_TRUE(bounded) << slow.open;
+  EXPECT_EQ(slow.most_open, 1) << "a site that has not answered yet costs one connection";
   slow.greets = true;
   slow.may_greet.notify_all();
   const bool done =
       co_await happens(house.shard, [&house] { return house.outcomes("delivered") >= 40; });
   EXPECT_TRUE(done);
-  EXPECT_EQ(slow.most_open, 20) << "connections a site are bounded";
+  EXPECT_LE(slow.most_open, 20) << "connections a site are bounded";
   co_await house.end();
 }
 TEST_F(Dispatching, ASlowSiteDelaysNoOther) {
