@@ -1,5 +1,6 @@
 // The name of the calling thread, as top -H, perf and gdb show it. At most 15 octets (pthread's
 // limit, the rest is cut); naming never fails, and nothing depends on it.
+// Refuses nothing; any thread, for itself alone.
 #pragma once
 #include <pthread.h>
 

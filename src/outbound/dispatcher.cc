@@ -215,8 +215,7 @@ void Dispatcher::State::fail_line(Line& line, Waiting first, const Outcome& fail
   };
   attempts_failed.add();
   fail_one(std::move(first));
-  // What waits behind a probe that failed shares its fate; other connections of the site may still be
-  // good.
+  // What waits behind a probe that failed shares its fate; other connections may still be good.
   if (line.connections > 1) return;
   FairLine<Waiting> rest = std::exchange(line.waiting, {});
   while (!rest.empty()) fail_one(rest.pop());
