@@ -1,7 +1,7 @@
 // The receiver of the benchmarks: smtp_sink PORT COUNTERS [silent]. One thread, epoll, pipelining;
-// it reads each message to its dot and forgets it. COUNTERS is a file that others may map: four 64-bit
-// numbers: messages, octets of bodies, connections, nanoseconds (monotonic) of the last message.
-// `silent` takes connections and never greets: delivery to it waits. It ends by SIGTERM.
+// it reads each message to its dot and forgets it. COUNTERS is a file that others may map: four
+// 64-bit numbers: messages, octets of bodies, connections, nanoseconds (monotonic) of the last
+// message. `silent` takes connections and never greets: delivery to it waits. It ends by SIGTERM.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
