@@ -145,7 +145,7 @@ void write_messages(JsonWriter& w, const std::vector<QueueItem>& items, Instant 
     }
     const auto& message = items[first].message;
     w.object().key("id").text(message.id.text()).key("state").text(state);
-    w.key("from").text(message.sender.address.text()).key("size").number(message.content.size());
+    w.key("from").text(message.sender.address.text()).key("size").number(items[first].octets);
     w.key("received_at").text(to_rfc3339(message.received_at)).key("stream").text(message.stream);
     w.key("recipients").array();
     for (; first < end; ++first) write_recipients(w, items[first], now);

@@ -77,27 +77,21 @@ std::string received_field(const ReceivedFacts& facts) {
       .word(safe_name(facts.transaction.helo))
       .word(literal(facts.caller.remote.address));
   field.clause("by").word(facts.hostname).word("with").word(protocol_of(facts));
-  field.word("id").word(facts.id.text());
+  std::string last = facts.id.text();  // the semicolon stands right behind it
+  field.word("id");
   const auto& recipients = facts.transaction.recipients;
-  std::string last;
   if (recipients.size() == 1) {  // RFC 5321 §4.4: with more, `for` would tell of hidden recipients
     const auto& address = recipients[0].address;
     if (!address.empty() && (facts.transaction.sender.smtputf8 || !address.needs_smtputf8())) {
-      field.clause("for");
+      field.word(last).clause("for");
       last = fmt::format("<{}>", address.text());
     }
   }
   if (facts.caller.tls) {  // RFC 8314 §4.3
-    if (!last.empty()) field.word(last);
-    field.clause("tls");
+    field.word(last).clause("tls");
     last = safe_name(facts.caller.tls->cipher);
   }
-  if (last.empty()) {
-    field.word(";");
-  } else {
-    field.word(last + ";");
-  }
-  return std::move(field.word(to_rfc5322(facts.at))).take();
+  return std::move(field.word(last + ";").word(to_rfc5322(facts.at))).take();
 }
 
 std::string received_field_local(std::string_view hostname, unsigned uid, MessageId id,

@@ -133,10 +133,7 @@ smtp::ClientTransaction make_transaction(const ReadyEntry& ready,
                                          const std::vector<std::uint32_t>& group) {
   smtp::ClientTransaction transaction;
   transaction.sender = ready.message->sender;
-  transaction.size = ready.message->content.size();
-  if (ready.content)
-    transaction.size =
-        ready.content->prepend.size() + ready.content->header.size() + ready.content->body.size();
+  transaction.size = ready.octets;
   transaction.eight_bit = ready.message->requires_8bit;
   for (std::uint32_t index : group)
     transaction.recipients.push_back(ready.entry.recipients[index].recipient);

@@ -43,7 +43,7 @@ Task<Reply> LocalDelivery::place(const ReadyEntry& ready, const Address& recipie
         loop_, [mailbox](Reader& reader) { return reader.mailbox_octets(mailbox); });
     if (!used)
       co_return Reply(451, {4, 3, 0}, "the mailbox cannot be read now: " + used.error().message);
-    if (*used + ready.message->content.body_octets > user->quota_octets)
+    if (*used + ready.octets > user->quota_octets)
       co_return Reply(452, {4, 2, 2}, "the mailbox is full");
   }
   co_return Reply(250, {2, 1, 5},

@@ -210,13 +210,14 @@ void Queue::State::hand_over_leased(std::vector<LeasedEntry> leased, Instant now
     // Entries of one message come together and share it.
     if (!last || last->id != item.message.id)
       last = std::make_shared<const Message>(std::move(item.message));
-    hand_over(ReadyEntry{item.lease, std::move(item.entry), last, nullptr, now});
+    hand_over(ReadyEntry{item.lease, std::move(item.entry), last, nullptr, item.octets, now});
   }
 }
 
 void Queue::State::hand_over_spooled(const SpoolRequest& request, const SpoolResult& result,
                                      std::shared_ptr<const LoadedContent> content, Instant now) {
   Message envelope = request.message;
+  const std::uint64_t octets = envelope.content.size();
   envelope.content.header.clear();  // lives in `content` or in the store
   envelope.content.prepend.clear();
   auto message = std::make_shared<const Message>(std::move(envelope));
@@ -224,7 +225,7 @@ void Queue::State::hand_over_spooled(const SpoolRequest& request, const SpoolRes
     if (result.leases[i].fence == 0) continue;
     Entry entry = request.entries[i];
     entry.state = EntryState::leased;
-    hand_over(ReadyEntry{result.leases[i], std::move(entry), message, content, now});
+    hand_over(ReadyEntry{result.leases[i], std::move(entry), message, content, octets, now});
   }
 }
 

@@ -54,6 +54,7 @@ struct ReadyEntry {
   Entry entry;
   std::shared_ptr<const Message> message;
   std::shared_ptr<const LoadedContent> content;  // null: read it from the store
+  std::uint64_t octets = 0;                      // of the whole content
   Instant ready_at{};
 };
 

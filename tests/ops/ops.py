@@ -98,6 +98,7 @@ class Ops:
         assert ids('--older-than', '1h') == [] and ids('--older-than', '0s') == sorted([one, two])
         assert ids('--state', 'held') == []
         shown = self.list_of('show', one)[0]
+        assert shown['size'] == self.document('trace', 'trace', one)['size'] > 100, 'header and body'
         recipient = shown['recipients'][0]
         assert recipient['to'] == 'anna@later.test' and recipient['tries'] >= 1 and recipient['next_at'], shown
         assert 'refused' in recipient['reply'].lower() or 'connect' in recipient['reply'].lower(), shown
