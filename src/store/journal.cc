@@ -1,0 +1,283 @@
+// See journal.h. On disk, little-endian:
+//   file    header (4 KiB: magic, generation, checksum), records on 8 octets each
+//   record  length of the payload u32, checksum u32, mark u64, generation's low half u32, kind u8,
+//           three octets of zero, payload, zeroes up to 8 octets
+// The record `group_end` has the number of the group's records before it as its payload.
+#include "store/journal.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/digest.h"
+#include "base/text.h"
+
+namespace goniec {
+namespace {
+
+constexpr std::string_view magic = "GONIECJ1";
+constexpr std::uint8_t group_end = 255;
+constexpr std::size_t write_octets = 1u << 20;
+
+std::uint64_t padded(std::uint64_t octets) {
+  return (octets + 7) / 8 * 8;
+}
+
+template <class Number>
+void put(std::string& into, std::size_t at, Number value) {
+  std::memcpy(into.data() + at, &value, sizeof value);
+}
+template <class Number>
+Number get(std::string_view from, std::size_t at) {
+  Number value{};
+  std::memcpy(&value, from.data() + at, sizeof value);
+  return value;
+}
+
+std::uint32_t first_link(std::uint64_t generation) {
+  return crc32c(std::string_view(reinterpret_cast<const char*>(&generation), sizeof generation));
+}
+
+std::string header_of(std::uint64_t generation) {
+  std::string header(GroupJournal::header_octets, '\0');
+  std::memcpy(header.data(), magic.data(), magic.size());
+  put(header, 8, generation);
+  put(header, 16, crc32c(std::string_view(header).substr(0, 16)));
+  return header;
+}
+
+// 0: no header.
+std::uint64_t generation_of(std::string_view file) {
+  if (file.size() < GroupJournal::header_octets || !file.starts_with(magic)) return 0;
+  if (get<std::uint32_t>(file, 16) != crc32c(file.substr(0, 16))) return 0;
+  return get<std::uint64_t>(file, 8);
+}
+
+// What a record's checksum covers: all of it but the checksum, and the record before.
+std::uint32_t link_of(std::string_view record, std::uint32_t before) {
+  return crc32c(record.substr(8), crc32c(record.substr(0, 4), before));
+}
+
+Result<std::string> read_whole(DiskFile& file) {
+  std::string content(TRY(file.size()), '\0');
+  for (std::uint64_t at = 0; at < content.size();) {
+    const auto got = TRY(file.read_at(at, std::span(content).subspan(at)));
+    if (got == 0) {
+      content.resize(at);
+      break;
+    }
+    at += got;
+  }
+  return content;
+}
+
+}  // namespace
+
+// The groups of one file, one after another, until something is not as it was written.
+struct GroupJournal::Scan {
+  explicit Scan(std::string_view file)
+      : content(file), generation(generation_of(file)), chain(first_link(generation)) {}
+
+  // False: this was the last whole group. `position` and `chain` are then behind it.
+  bool next() {
+    records.clear();
+    std::uint64_t at = position;
+    std::uint32_t link = chain;
+    for (;;) {
+      if (content.size() < at + record_octets) return false;
+      const auto length = get<std::uint32_t>(content, at);
+      const std::uint64_t whole = padded(record_octets + std::uint64_t{length});
+      if (content.size() < at + whole) return false;
+      const std::string_view record = content.substr(at, whole);
+      if (get<std::uint32_t>(record, 16) != static_cast<std::uint32_t>(generation)) return false;
+      link = link_of(record, link);
+      if (get<std::uint32_t>(record, 4) != link) return false;
+      const auto kind = static_cast<std::uint8_t>(record[20]);
+      const auto of = get<std::uint64_t>(record, 8);
+      if (!records.empty() && of != mark) return false;
+      mark = of;
+      at += whole;
+      if (kind == group_end) {
+        if (length != 4 || get<std::uint32_t>(record, record_octets) != records.size())
+          return false;
+        position = at;
+        chain = link;
+        return true;
+      }
+      records.push_back({kind, record.substr(record_octets, length)});
+    }
+  }
+
+  std::string_view content;
+  std::uint64_t generation;
+  std::uint32_t chain;
+  std::uint64_t position = header_octets, mark = 0;
+  std::vector<JournalRecord> records;
+};
+
+// ---------------------------------------------------------------- opening
+Result<std::unique_ptr<GroupJournal>> GroupJournal::open(Disk& disk, const std::string& directory,
+                                                         JournalLimits limits,
+                                                         std::uint64_t applied,
+                                                         const Replay& replay) {
+  CHECK(limits.files >= 2 && limits.files_most >= limits.files);
+  CHECK(limits.file_octets > header_octets + 2 * record_octets);
+  std::unique_ptr<GroupJournal> journal(new GroupJournal(disk, directory, limits));
+  TRY(disk.make_directory(directory));
+  for (std::size_t number = 0; number < limits.files_most; ++number) {
+    const bool is_there = TRY(disk.exists(fmt::format("{}/{:04}", directory, number)));
+    if (number < limits.files || is_there) TRY(journal->make_file(number));
+  }
+  TRY(journal->recover(applied, replay));
+  return journal;
+}
+
+// A file that is not whole yet (made, or half made when the power went) is written through once, so
+// that writing it never again changes what the file system knows of it.
+Result<void> GroupJournal::make_file(std::size_t number) {
+  File made;
+  made.path = fmt::format("{}/{:04}", directory_, number);
+  made.file = TRY(disk_.open(made.path, OpenMode::create));
+  const std::uint64_t size = TRY(made.file->size());
+  if (size < limits_.file_octets) {
+    const std::string zeroes(std::min<std::uint64_t>(write_octets, limits_.file_octets), '\0');
+    for (std::uint64_t at = size; at < limits_.file_octets; at += zeroes.size()) {
+      const std::uint64_t piece = std::min<std::uint64_t>(zeroes.size(), limits_.file_octets - at);
+      TRY(made.file->write_at(at, std::string_view(zeroes).substr(0, piece)));
+    }
+    TRY(made.file->sync());
+    TRY(disk_.sync_directory(directory_));
+  }
+  files_.push_back(std::move(made));
+  return {};
+}
+
+Result<void> GroupJournal::recover(std::uint64_t applied, const Replay& replay) {
+  forgotten_ = applied;
+  last_mark_ = applied;
+  std::vector<std::pair<std::uint64_t, std::size_t>> order;  // generation, file
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    std::string head(header_octets, '\0');
+    TRY(files_[i].file->read_at(0, head));
+    files_[i].generation = generation_of(head);
+    if (files_[i].generation > 0) order.emplace_back(files_[i].generation, i);
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [generation, i] : order) {
+    const std::string content = TRY(read_whole(*files_[i].file));
+    Scan scan(content);
+    while (scan.next()) {
+      files_[i].last_mark = scan.mark;
+      if (scan.mark <= applied) continue;
+      if (scan.mark <= last_mark_)
+        return fail(ErrorKind::damaged, fmt::format("journal {}: group {} comes after group {}",
+                                                    files_[i].path, scan.mark, last_mark_));
+      TRY(replay(scan.mark, scan.records));
+      last_mark_ = scan.mark;
+    }
+    current_ = i;
+    generation_ = generation;
+    position_ = scan.position;
+    chain_ = scan.chain;
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------- writing
+void GroupJournal::append_record(std::uint8_t kind, std::string_view payload) {
+  const std::size_t at = group_.size();
+  group_.resize(at + padded(record_octets + payload.size()), '\0');
+  put(group_, at, static_cast<std::uint32_t>(payload.size()));
+  group_[at + 20] = static_cast<char>(kind);
+  std::memcpy(group_.data() + at + record_octets, payload.data(), payload.size());
+}
+
+void GroupJournal::add(std::uint8_t kind, std::string_view payload) {
+  CHECK(kind != 0 && kind != group_end && payload.size() <= UINT32_MAX);
+  append_record(kind, payload);
+  ++records_;
+}
+
+bool GroupJournal::fits() const {
+  return header_octets + group_.size() + padded(record_octets + 4) <= limits_.file_octets;
+}
+
+void GroupJournal::drop() {
+  group_.clear();
+  records_ = 0;
+}
+
+bool GroupJournal::is_scarce() const {
+  return files_.size() == limits_.files_most &&
+         std::none_of(files_.begin(), files_.end(), [this](const File& file) {
+           return &file != &files_[current_] && file.last_mark <= forgotten_;
+         });
+}
+
+void GroupJournal::forget(std::uint64_t mark) {
+  forgotten_ = std::max(forgotten_, mark);
+}
+
+Result<void> GroupJournal::take_next_file() {
+  std::size_t next = files_.size();
+  for (std::size_t i = 0; i < files_.size() && next == files_.size(); ++i) {
+    const bool in_use = i == current_ && generation_ > 0;
+    if (!in_use && files_[i].last_mark <= forgotten_) next = i;
+  }
+  if (next == files_.size()) {
+    if (files_.size() == limits_.files_most)
+      return fail(ErrorKind::try_later, "every file of the journal is in use");
+    TRY(make_file(files_.size()));
+  }
+  File& file = files_[next];
+  file.generation = ++generation_;
+  file.last_mark = 0;
+  TRY(file.file->write_at(0, header_of(generation_)));
+  current_ = next;
+  position_ = header_octets;
+  chain_ = first_link(generation_);
+  return {};
+}
+
+// Marks, generation and checksums, which depend on where the group comes to lie.
+void GroupJournal::seal_group(std::uint64_t mark) {
+  for (std::size_t at = 0; at < group_.size();) {
+    const std::uint64_t whole = padded(record_octets + get<std::uint32_t>(group_, at));
+    put(group_, at + 8, mark);
+    put(group_, at + 16, static_cast<std::uint32_t>(generation_));
+    chain_ = link_of(std::string_view(group_).substr(at, whole), chain_);
+    put(group_, at + 4, chain_);
+    at += whole;
+  }
+}
+
+Result<void> GroupJournal::commit(std::uint64_t mark) {
+  CHECK(mark > last_mark_);
+  if (sealed_) return fail(ErrorKind::io, "the journal is sealed after a failed write or sync");
+  if (!fits()) return fail(ErrorKind::bad_data, "the group is larger than a file of the journal");
+  const std::uint64_t need = group_.size() + padded(record_octets + 4);
+  if (generation_ == 0 || position_ + need > limits_.file_octets) {
+    auto taken = take_next_file();
+    if (!taken) {
+      sealed_ = taken.error().kind != ErrorKind::try_later;
+      return taken;
+    }
+  }
+  std::string count(4, '\0');
+  put(count, 0, records_);
+  append_record(group_end, count);
+  seal_group(mark);
+  DiskFile& file = *files_[current_].file;
+  Result<void> done = file.write_at(position_, group_);
+  if (done) done = file.sync();
+  if (!done) {
+    sealed_ = true;
+    return done;
+  }
+  position_ += group_.size();
+  last_mark_ = mark;
+  files_[current_].last_mark = mark;
+  drop();
+  return {};
+}
+
+}  // namespace goniec

@@ -1,0 +1,91 @@
+// The files of the group journal (docs/decisions/group-journal.md): groups of records, each group
+// durable as a whole by one sync, in files of fixed size that are written over and over.
+//
+//   open   -> every whole group above `applied`, in order of its mark, to `replay`
+//   add    -> a record of the group that is being built (memory)
+//   commit -> the group in one write and one sync; nobody may be told of it before
+//   forget -> groups up to that mark are safe elsewhere: their files may be used again
+//
+// A record carries the checksum of itself and of the record before it, and the first one that of
+// its file's generation: what an older use of the file left, or a crash in the middle of a group,
+// never continues a newer one. A group without its last record does not exist.
+// Errors: io or try_later (full) of the disk, after which the journal is sealed; bad_data: a group
+// that is larger than a file; try_later: every file holds groups that nobody has forgotten. Those
+// two leave everything as it was: drop the group, or forget and commit again.
+// One thread.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "run/world.h"
+
+namespace goniec {
+
+struct JournalLimits {
+  std::uint64_t file_octets = 64u << 20;
+  std::size_t files = 3;       // made at the start, written through once
+  std::size_t files_most = 8;  // made when all others are in use
+};
+
+struct JournalRecord {
+  std::uint8_t kind = 0;  // 1 to 254, the caller's
+  std::string_view payload;
+};
+
+class GroupJournal {
+ public:
+  using Replay = std::function<Result<void>(std::uint64_t mark, const std::vector<JournalRecord>&)>;
+  static constexpr std::uint64_t header_octets = 4096;
+  static constexpr std::uint64_t record_octets = 24;  // before the payload
+
+  // damaged: marks that go backwards, or a gap in them above `applied`.
+  static Result<std::unique_ptr<GroupJournal>> open(Disk& disk, const std::string& directory,
+                                                    JournalLimits limits, std::uint64_t applied,
+                                                    const Replay& replay);
+
+  void add(std::uint8_t kind, std::string_view payload);
+  bool is_empty() const { return records_ == 0; }
+  std::uint64_t octets() const { return group_.size(); }  // of the group that is being built
+  bool fits() const;  // whether a file could hold the group with its end
+  void drop();        // the group that is being built
+  // REQUIRES mark above every mark so far.
+  Result<void> commit(std::uint64_t mark);
+  void forget(std::uint64_t mark);
+
+  std::uint64_t last_mark() const { return last_mark_; }
+  // The file in use is the last one free: whoever applies groups should do so soon.
+  bool is_scarce() const;
+
+ private:
+  struct File {
+    std::string path;
+    std::unique_ptr<DiskFile> file;
+    std::uint64_t generation = 0, last_mark = 0;  // 0: holds no group that matters
+  };
+  struct Scan;
+
+  GroupJournal(Disk& disk, std::string directory, JournalLimits limits)
+      : disk_(disk), directory_(std::move(directory)), limits_(limits) {}
+  Result<void> make_file(std::size_t number);
+  Result<void> recover(std::uint64_t applied, const Replay& replay);
+  Result<void> take_next_file();
+  void append_record(std::uint8_t kind, std::string_view payload);
+  void seal_group(std::uint64_t mark);
+
+  Disk& disk_;
+  std::string directory_;
+  JournalLimits limits_;
+  std::vector<File> files_;
+  std::size_t current_ = 0;
+  std::uint64_t generation_ = 0, position_ = 0, last_mark_ = 0, forgotten_ = 0;
+  std::uint32_t chain_ = 0;  // checksum of the last record of the file
+  std::string group_;        // records without checksums and marks, which commit() knows
+  std::uint32_t records_ = 0;
+  bool sealed_ = false;
+};
+
+}  // namespace goniec
