@@ -78,7 +78,7 @@ Task<void> settle(Run& run, Committer& committer, Lease lease) {
   auto request = test::delivered(lease, 1, run.clock.now());
   request.events[0].data = std::string(200, ' ');
   auto result = co_await committer.settle(run.shard, std::move(request));
-  CHECK(result && result->message_settled);
+  CHECK(result && result->entry.state == EntryState::settled);
   --run.settling;
   run.check_over();
 }
@@ -136,7 +136,8 @@ void run_case(const std::string& directory, Case what, double seconds) {
     run.header = std::string(700, 'H') + "\r\n\r\n";
     run.body = std::string(what.octets, 'B');
     SystemDisk disk;
-    auto store = open_sqlite_store({path + "/store", {}, &null_log()}, disk, run.clock);
+    auto store = open_sqlite_store({path + "/store", {}, &null_log(), ApplyMode::own_thread}, disk,
+                                   run.clock);
     CHECK(store.has_value());
     Metrics metrics;
     Committer committer(**store, {}, metrics, null_log());

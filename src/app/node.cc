@@ -53,6 +53,7 @@ Result<void> Node::State::open_store() {
   StoreOptions options;
   options.path = storage_path;
   options.log = &log;
+  options.apply = ApplyMode::own_thread;
   TRY(disk.make_directory(options.path));
   store = TRY(open_sqlite_store(options, disk, clock));
   return {};

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/text.h"
@@ -52,6 +54,15 @@ std::uint64_t generation_of(std::string_view file) {
   return get<std::uint64_t>(file, 8);
 }
 
+// A record without mark, generation and checksum.
+void append(std::string& group, std::uint8_t kind, std::string_view payload) {
+  const std::size_t at = group.size();
+  group.resize(at + padded(GroupJournal::record_octets + payload.size()), '\0');
+  put(group, at, static_cast<std::uint32_t>(payload.size()));
+  group[at + 20] = static_cast<char>(kind);
+  std::memcpy(group.data() + at + GroupJournal::record_octets, payload.data(), payload.size());
+}
+
 // What a record's checksum covers: all of it but the checksum, and the record before.
 std::uint32_t link_of(std::string_view record, std::uint32_t before) {
   return crc32c(record.substr(8), crc32c(record.substr(0, 4), before));
@@ -72,6 +83,12 @@ Result<std::string> read_whole(DiskFile& file) {
 
 }  // namespace
 
+JournalGroup JournalGroup::of(std::uint64_t mark, JournalRecord record) {
+  std::string octets;
+  append(octets, record.kind, record.payload);
+  return {mark, std::move(octets)};
+}
+
 // The groups of one file, one after another, until something is not as it was written.
 struct GroupJournal::Scan {
   explicit Scan(std::string_view file)
@@ -79,7 +96,7 @@ struct GroupJournal::Scan {
 
   // False: this was the last whole group. `position` and `chain` are then behind it.
   bool next() {
-    records.clear();
+    std::uint32_t records = 0;
     std::uint64_t at = position;
     std::uint32_t link = chain;
     for (;;) {
@@ -93,17 +110,17 @@ struct GroupJournal::Scan {
       if (get<std::uint32_t>(record, 4) != link) return false;
       const auto kind = static_cast<std::uint8_t>(record[20]);
       const auto of = get<std::uint64_t>(record, 8);
-      if (!records.empty() && of != mark) return false;
+      if (records > 0 && of != mark) return false;
       mark = of;
       at += whole;
       if (kind == group_end) {
-        if (length != 4 || get<std::uint32_t>(record, record_octets) != records.size())
-          return false;
+        if (length != 4 || get<std::uint32_t>(record, record_octets) != records) return false;
+        group = content.substr(position, at - position);
         position = at;
         chain = link;
         return true;
       }
-      records.push_back({kind, record.substr(record_octets, length)});
+      ++records;
     }
   }
 
@@ -111,8 +128,21 @@ struct GroupJournal::Scan {
   std::uint64_t generation;
   std::uint32_t chain;
   std::uint64_t position = header_octets, mark = 0;
-  std::vector<JournalRecord> records;
+  std::string_view group;
 };
+
+std::vector<JournalRecord> JournalGroup::records() const {
+  std::vector<JournalRecord> records;
+  const std::string_view octets = octets_;
+  for (std::size_t at = 0; at < octets.size();) {
+    const auto length = get<std::uint32_t>(octets, at);
+    const auto kind = static_cast<std::uint8_t>(octets[at + 20]);
+    if (kind != group_end)
+      records.push_back({kind, octets.substr(at + GroupJournal::record_octets, length)});
+    at += padded(GroupJournal::record_octets + std::uint64_t{length});
+  }
+  return records;
+}
 
 // ---------------------------------------------------------------- opening
 Result<std::unique_ptr<GroupJournal>> GroupJournal::open(Disk& disk, const std::string& directory,
@@ -168,10 +198,10 @@ Result<void> GroupJournal::recover(std::uint64_t applied, const Replay& replay) 
     while (scan.next()) {
       files_[i].last_mark = scan.mark;
       if (scan.mark <= applied) continue;
-      if (scan.mark <= last_mark_)
+      if (scan.mark != last_mark_ + 1)
         return fail(ErrorKind::damaged, fmt::format("journal {}: group {} comes after group {}",
                                                     files_[i].path, scan.mark, last_mark_));
-      TRY(replay(scan.mark, scan.records));
+      TRY(replay(JournalGroup(scan.mark, std::string(scan.group))));
       last_mark_ = scan.mark;
     }
     current_ = i;
@@ -183,17 +213,9 @@ Result<void> GroupJournal::recover(std::uint64_t applied, const Replay& replay) 
 }
 
 // ---------------------------------------------------------------- writing
-void GroupJournal::append_record(std::uint8_t kind, std::string_view payload) {
-  const std::size_t at = group_.size();
-  group_.resize(at + padded(record_octets + payload.size()), '\0');
-  put(group_, at, static_cast<std::uint32_t>(payload.size()));
-  group_[at + 20] = static_cast<char>(kind);
-  std::memcpy(group_.data() + at + record_octets, payload.data(), payload.size());
-}
-
 void GroupJournal::add(std::uint8_t kind, std::string_view payload) {
   CHECK(kind != 0 && kind != group_end && payload.size() <= UINT32_MAX);
-  append_record(kind, payload);
+  append(group_, kind, payload);
   ++records_;
 }
 
@@ -206,11 +228,10 @@ void GroupJournal::drop() {
   records_ = 0;
 }
 
-bool GroupJournal::is_scarce() const {
-  return files_.size() == limits_.files_most &&
-         std::none_of(files_.begin(), files_.end(), [this](const File& file) {
-           return &file != &files_[current_] && file.last_mark <= forgotten_;
-         });
+JournalGroup GroupJournal::take() {
+  JournalGroup group(0, std::exchange(group_, {}));
+  drop();
+  return group;
 }
 
 void GroupJournal::forget(std::uint64_t mark) {
@@ -250,7 +271,7 @@ void GroupJournal::seal_group(std::uint64_t mark) {
   }
 }
 
-Result<void> GroupJournal::commit(std::uint64_t mark) {
+Result<JournalGroup> GroupJournal::commit(std::uint64_t mark) {
   CHECK(mark > last_mark_);
   if (sealed_) return fail(ErrorKind::io, "the journal is sealed after a failed write or sync");
   if (!fits()) return fail(ErrorKind::bad_data, "the group is larger than a file of the journal");
@@ -259,24 +280,75 @@ Result<void> GroupJournal::commit(std::uint64_t mark) {
     auto taken = take_next_file();
     if (!taken) {
       sealed_ = taken.error().kind != ErrorKind::try_later;
-      return taken;
+      return std::unexpected(taken.error());
     }
   }
+  const std::size_t without_end = group_.size();
+  const std::uint32_t chain = chain_;
   std::string count(4, '\0');
   put(count, 0, records_);
-  append_record(group_end, count);
+  append(group_, group_end, count);
   seal_group(mark);
   DiskFile& file = *files_[current_].file;
   Result<void> done = file.write_at(position_, group_);
+  if (!done && done.error().kind == ErrorKind::try_later) {  // no room: what is there in part
+    chain_ = chain;                                          // has no end, and is written over
+    group_.resize(without_end);
+    return std::unexpected(done.error());
+  }
   if (done) done = file.sync();
   if (!done) {
     sealed_ = true;
-    return done;
+    return std::unexpected(done.error());
   }
   position_ += group_.size();
   last_mark_ = mark;
   files_[current_].last_mark = mark;
+  JournalGroup group(mark, std::exchange(group_, {}));
   drop();
+  return group;
+}
+
+// ---------------------------------------------------------------- salvage
+// Behind a damaged record the chain is broken, so that a checksum can no longer tell: what looks
+// like a record of this file's generation is offered, on the next 8 octets where one is.
+Result<void> GroupJournal::salvage(
+    Disk& disk, const std::string& directory,
+    const std::function<Result<void>(std::uint64_t mark, JournalRecord record)>& found) {
+  std::map<std::uint64_t, std::string> files;  // generation -> content
+  const bool is_there = TRY(disk.exists(directory + "/0000"));
+  for (std::size_t number = 0; is_there; ++number) {
+    const std::string path = fmt::format("{}/{:04}", directory, number);
+    if (!TRY(disk.exists(path))) break;
+    auto file = TRY(disk.open(path, OpenMode::read));
+    std::string content = TRY(read_whole(*file));
+    std::uint64_t generation = generation_of(content);
+    // A header that is damaged: the first record behind it names the generation's low half.
+    if (generation == 0 && content.size() > header_octets + record_octets)
+      generation = get<std::uint32_t>(content, header_octets + 16);
+    if (generation != 0) files.emplace(generation, std::move(content));
+  }
+  for (const auto& [generation, content] : files) {
+    for (std::uint64_t at = header_octets; at + record_octets <= content.size();) {
+      const auto length = get<std::uint32_t>(content, at);
+      const std::uint64_t whole = padded(record_octets + std::uint64_t{length});
+      const auto kind = static_cast<std::uint8_t>(content[at + 20]);
+      const bool looks_whole =
+          get<std::uint32_t>(content, at + 16) == static_cast<std::uint32_t>(generation) &&
+          at + whole <= content.size() && kind != 0 && get<std::uint16_t>(content, at + 21) == 0 &&
+          content[at + 23] == 0;
+      if (!looks_whole) {
+        at += 8;
+        continue;
+      }
+      if (kind != group_end) {
+        const JournalRecord record{kind,
+                                   std::string_view(content).substr(at + record_octets, length)};
+        TRY(found(get<std::uint64_t>(content, at + 8), record));
+      }
+      at += whole;
+    }
+  }
   return {};
 }
 

@@ -1,10 +1,12 @@
 // The files of the group journal (docs/decisions/group-journal.md): groups of records, each group
 // durable as a whole by one sync, in files of fixed size that are written over and over.
 //
-//   open   -> every whole group above `applied`, in order of its mark, to `replay`
-//   add    -> a record of the group that is being built (memory)
-//   commit -> the group in one write and one sync; nobody may be told of it before
-//   forget -> groups up to that mark are safe elsewhere: their files may be used again
+//   open    -> every whole group above `applied`, in order of its mark, to `replay`
+//   add     -> a record of the group that is being built (memory)
+//   commit  -> the group in one write and one sync; nobody may be told of it before
+//   take    -> the group that is being built goes elsewhere, the journal forgets it
+//   forget  -> groups up to that mark are safe elsewhere: their files may be used again
+//   salvage -> each record of every file that looks whole, also behind damage; the caller proves it
 //
 // A record carries the checksum of itself and of the record before it, and the first one that of
 // its file's generation: what an older use of the file left, or a crash in the middle of a group,
@@ -36,13 +38,28 @@ struct JournalRecord {
   std::string_view payload;
 };
 
+// The records of a group, in one piece of memory.
+class JournalGroup {
+ public:
+  JournalGroup() = default;
+  JournalGroup(std::uint64_t mark, std::string octets) : mark_(mark), octets_(std::move(octets)) {}
+  std::uint64_t mark() const { return mark_; }  // 0: not committed
+  std::size_t octets() const { return octets_.size(); }
+  std::vector<JournalRecord> records() const;  // they live as long as the group stays where it is
+  static JournalGroup of(std::uint64_t mark, JournalRecord record);  // one record, not committed
+
+ private:
+  std::uint64_t mark_ = 0;
+  std::string octets_;  // as on disk
+};
+
 class GroupJournal {
  public:
-  using Replay = std::function<Result<void>(std::uint64_t mark, const std::vector<JournalRecord>&)>;
+  using Replay = std::function<Result<void>(JournalGroup group)>;
   static constexpr std::uint64_t header_octets = 4096;
   static constexpr std::uint64_t record_octets = 24;  // before the payload
 
-  // damaged: marks that go backwards, or a gap in them above `applied`.
+  // damaged: marks above `applied` that do not follow each other.
   static Result<std::unique_ptr<GroupJournal>> open(Disk& disk, const std::string& directory,
                                                     JournalLimits limits, std::uint64_t applied,
                                                     const Replay& replay);
@@ -52,13 +69,18 @@ class GroupJournal {
   std::uint64_t octets() const { return group_.size(); }  // of the group that is being built
   bool fits() const;  // whether a file could hold the group with its end
   void drop();        // the group that is being built
-  // REQUIRES mark above every mark so far.
-  Result<void> commit(std::uint64_t mark);
+  JournalGroup take();
+  // REQUIRES mark above every mark so far. What was written, for whoever brings it elsewhere.
+  Result<JournalGroup> commit(std::uint64_t mark);
   void forget(std::uint64_t mark);
 
   std::uint64_t last_mark() const { return last_mark_; }
-  // The file in use is the last one free: whoever applies groups should do so soon.
-  bool is_scarce() const;
+  std::uint64_t generation() const { return generation_; }  // grows with each file taken into use
+
+  // Changes nothing. Order: generation, then place.
+  static Result<void> salvage(
+      Disk& disk, const std::string& directory,
+      const std::function<Result<void>(std::uint64_t mark, JournalRecord record)>& found);
 
  private:
   struct File {
@@ -73,7 +95,6 @@ class GroupJournal {
   Result<void> make_file(std::size_t number);
   Result<void> recover(std::uint64_t applied, const Replay& replay);
   Result<void> take_next_file();
-  void append_record(std::uint8_t kind, std::string_view payload);
   void seal_group(std::uint64_t mark);
 
   Disk& disk_;

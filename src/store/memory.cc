@@ -450,7 +450,6 @@ Result<SettleResult> MemoryStore::settle_one(const SettleRequest& request) {
   for (const auto& append : request.appends) append_letter(before, append, result.append_uids);
   insert_events(request.events);
   for (const auto& notice : request.notices) result.notices.push_back(TRY(spool_one(notice)));
-  result.message_settled = !has_entries(id.message);
   drop_content_without_holder(id.message);
   return result;
 }

@@ -39,6 +39,12 @@ struct StoreLimits {
   std::uint64_t reserve_octets = 64ull << 20;
   std::uint64_t reserve_inodes = 1000;
   std::size_t checkpoint_octets = 32u << 20;  // log of commits moved into the database from here on
+  // The journal: files made once and written over and over (docs/decisions/group-journal.md).
+  std::uint64_t journal_file_octets = 32u << 20;
+  std::size_t journal_files = 3;
+  // Groups of the journal go into the database after this long, or when they are this large.
+  Duration apply_after = std::chrono::milliseconds(100);
+  std::size_t apply_octets = 8u << 20;
 };
 
 // ---------------------------------------------------------------- queue
@@ -86,8 +92,7 @@ struct SettleRequest {
   std::vector<SpoolRequest> notices;
 };
 struct SettleResult {
-  Entry entry;                   // as it is now
-  bool message_settled = false;  // the last entry of the message is settled
+  Entry entry;  // as it is now
   std::vector<SpoolResult> notices;
   std::vector<std::uint64_t> append_uids;
 };
@@ -189,7 +194,8 @@ class Reader {
   virtual ~Reader() = default;
   virtual Result<std::vector<QueueItem>> list(const QueueFilter& filter) = 0;  // order: entry id
   virtual Result<QueueStats> stats() = 0;
-  // Content and its body chunk `number`; damaged when the checksum or a chunk is missing.
+  // Content and its body chunk `number`; damaged when the checksum or a chunk is missing. What has
+  // no holder any more may still be read until the store is asked for something else.
   virtual Result<Content> content(MessageId message) = 0;
   virtual Result<std::string> chunk(MessageId message, std::uint32_t number) = 0;
   virtual Result<std::vector<Event>> events_of(MessageId message) = 0;  // by sequence
@@ -238,10 +244,15 @@ class Store {
   virtual Result<void> backup(const std::string& directory) = 0;
 };
 
+// Who brings the groups of the journal into the database: the commits themselves (the simulation,
+// tests), or a thread of the store's own.
+enum class ApplyMode { with_commits, own_thread };
+
 struct StoreOptions {
   std::string path;  // folder
   StoreLimits limits;
   LogSink* log = &null_log();
+  ApplyMode apply = ApplyMode::with_commits;
 };
 
 // store/open.cc: takes the storage lock, checks `format` and `acknowledged`, migrates, sweeps

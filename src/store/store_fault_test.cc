@@ -86,16 +86,19 @@ struct House {
 
   Result<void> open() {
     store.reset();
-    StoreLimits limits;
+    StoreLimits limits = small_journal();
     limits.checkpoint_octets = 400000;  // several checkpoints in a life
     store = TRY(open_sqlite_store({"/false/store", limits, &log}, disk, clock));
     return {};
   }
-  // Closed by itself, so that the database has all of the WAL: damage to it is not hidden by the
-  // WAL.
+  // Closed by itself, so that the database has all of the WAL and the journal: damage to it is not
+  // hidden by them.
   void close_without_wal() {
     store.reset();
     disk.files().erase("/false/store/goniec.db-wal");
+    std::erase_if(disk.files(), [](const auto& file) {
+      return file.first.find("/journal/") != std::string::npos;
+    });
   }
 };
 
@@ -194,7 +197,9 @@ TEST(StoreOpen, ADatabaseWithLessThanWasAcknowledgedIsNotServed) {
   ASSERT_TRUE(live(*house.store, house.clock, 200, witness));
   house.store.reset();
   for (auto& [name, file] : house.disk.files()) {
-    if (name.find("goniec.db") != std::string::npos) file->now = old[name];  // a disk that lied
+    const bool is_mail =
+        name.find("goniec.db") != std::string::npos || name.find("/journal/") != std::string::npos;
+    if (is_mail) file->now = old[name];  // a disk that lied
   }
   const auto opened = house.open();
   ASSERT_FALSE(opened);
@@ -212,10 +217,10 @@ TEST(StoreOpen, ANewerFormatIsRefusedWithItsNumber) {
   House house;
   ASSERT_TRUE(house.open());
   house.store.reset();
-  house.disk.files()["/false/store/format"]->now = "2\n";
+  house.disk.files()["/false/store/format"]->now = "3\n";
   const auto opened = house.open();
   ASSERT_FALSE(opened);
-  EXPECT_NE(opened.error().message.find("format 2"), std::string::npos) << opened.error().message;
+  EXPECT_NE(opened.error().message.find("format 3"), std::string::npos) << opened.error().message;
   house.disk.files()["/false/store/format"]->now = "";
   EXPECT_EQ(house.open().error().kind, ErrorKind::damaged);
 }
@@ -291,9 +296,10 @@ TEST(StoreCopy, ABackupWhileServingIsWholeAndRestores) {
   house.store.reset();
   ASSERT_FALSE(restore_backup("/false/backup", {"/false/store", {}, &house.log}, house.disk));
   const auto restored =
-      restore_backup("/false/backup", {"/false/again", {}, &house.log}, house.disk);
+      restore_backup("/false/backup", {"/false/again", small_journal(), &house.log}, house.disk);
   ASSERT_TRUE(restored) << restored.error().message;
-  auto again = open_sqlite_store({"/false/again", {}, &house.log}, house.disk, house.clock);
+  auto again =
+      open_sqlite_store({"/false/again", small_journal(), &house.log}, house.disk, house.clock);
   ASSERT_TRUE(again) << again.error().message;
   judge(**again, then, "restored: ");
 }
@@ -307,7 +313,7 @@ TEST(StoreCopy, ADamagedBackupIsNotRestored) {
   auto& octets = house.disk.files()["/false/backup/goniec.db"]->now;
   octets[octets.find(std::string(4000, 'b')) + 2000] ^= 1;  // in the body of 105
   const auto restored =
-      restore_backup("/false/backup", {"/false/again", {}, &house.log}, house.disk);
+      restore_backup("/false/backup", {"/false/again", small_journal(), &house.log}, house.disk);
   ASSERT_FALSE(restored);
   EXPECT_EQ(restored.error().kind, ErrorKind::damaged);
   EXPECT_NE(restored.error().message.find(MessageId{105}.text()), std::string::npos)
@@ -336,13 +342,44 @@ TEST(StoreSalvage, SavesEveryWholeMessageAndNamesTheDamaged) {
   EXPECT_NE(report->lines[0].find(MessageId{105}.text()), std::string::npos) << report->lines[0];
   EXPECT_NE(report->lines[0].find("b@wp.pl"), std::string::npos) << report->lines[0];
   EXPECT_EQ(house.disk.files()["/false/store/goniec.db"]->now, before);
-  auto saved = open_sqlite_store({"/false/saved", {}, &house.log}, house.disk, house.clock);
+  auto saved =
+      open_sqlite_store({"/false/saved", small_journal(), &house.log}, house.disk, house.clock);
   ASSERT_TRUE(saved) << saved.error().message;
   Witness expected = witness;
   expected.queued.erase(105);
   judge(**saved, expected, "saved: ");
   EXPECT_EQ((*saved)->highest_id().value, 109u);
   EXPECT_EQ(*(*(*saved)->reader())->object({"domain", "a.pl"}), "{}");
+}
+
+TEST(StoreSalvage, TakesFromTheJournalWhatTheDatabaseHasLostOrNeverHad) {
+  House house;
+  Witness before, witness;
+  ASSERT_TRUE(house.open());
+  ASSERT_TRUE(live(*house.store, house.clock, 100, before));
+  ASSERT_TRUE(one(*house.store, &Store::put_objects, ObjectPut{{"domain", "a.pl"}, "{}", false}));
+  ASSERT_TRUE(house.store->commit());  // in the database alone: without it, groups are missing
+  ASSERT_TRUE(live(*house.store, house.clock, 200, witness));
+  house.disk.stop_at(1);  // the end of the process: nothing reaches the database any more
+  house.store.reset();
+  house.disk.crash(0);
+  for (const char* file : {"/false/store/goniec.db", "/false/store/goniec.db-wal"})
+    house.disk.files().erase(file);
+  const auto opened = house.open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::damaged) << opened.error().message;
+  for (const char* file : {"/false/store/goniec.db", "/false/store/goniec.db-wal"})
+    house.disk.files().erase(file);
+  const auto report = salvage_store({"/false/store", small_journal(), &house.log}, "/false/saved",
+                                    house.disk, house.clock);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->damaged, 0u);
+  EXPECT_GE(report->whole, witness.queued.size() - witness.settled.size());
+  auto saved =
+      open_sqlite_store({"/false/saved", small_journal(), &house.log}, house.disk, house.clock);
+  ASSERT_TRUE(saved) << saved.error().message;
+  witness.maybe_queued.insert(before.queued.begin(), before.queued.end());  // what is left of it
+  judge(**saved, witness, "saved from the journal: ");
 }
 
 TEST(StoreSalvage, WorksWithoutTheFirstPageAndWithRandomHoles) {
@@ -361,7 +398,8 @@ TEST(StoreSalvage, WorksWithoutTheFirstPageAndWithRandomHoles) {
     const auto report =
         salvage_store({"/false/store", {}, &house.log}, "/false/saved", house.disk, house.clock);
     ASSERT_TRUE(report) << seed << report.error().message;
-    auto saved = open_sqlite_store({"/false/saved", {}, &house.log}, house.disk, house.clock);
+    auto saved =
+        open_sqlite_store({"/false/saved", small_journal(), &house.log}, house.disk, house.clock);
     ASSERT_TRUE(saved) << seed << saved.error().message;
     Witness ignored = witness;
     ignored.queued.clear();

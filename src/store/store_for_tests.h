@@ -220,6 +220,14 @@ class FaultDisk final : public Disk {
   bool failed_ = false;
 };
 
+// A journal that is made in no time, and whose files are used again and again.
+inline StoreLimits small_journal() {
+  StoreLimits limits;
+  limits.journal_file_octets = 512 * 1024;
+  limits.apply_octets = 128 * 1024;
+  return limits;
+}
+
 // ---------------------------------------------------------------- mail
 
 inline Address address(std::string_view text) {

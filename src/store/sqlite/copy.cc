@@ -55,6 +55,7 @@ Result<void> SqliteStore::backup(const std::string& directory) {
     return fail(ErrorKind::conflict,
                 fmt::format("{} is not empty: a backup wants its own directory", directory));
   }
+  TRY(catch_up());
   auto from = TRY(Connection::open(shared_->database, shared_->vfs.name(), Access::read));
   TRY(configure(from, Access::read));
   return copy_store(from, directory, disk_, shared_->clock);

@@ -18,12 +18,12 @@ std::uint64_t octets_of(const Request&) {
 }
 
 template <class Answer, class Request, class Verb>
-std::vector<Result<Answer>> SqliteStore::each(std::span<const Request> batch, Room room,
-                                              Verb verb) {
+std::vector<Result<Answer>> SqliteStore::each(std::span<const Request> batch, Group group,
+                                              Room room, Verb verb) {
   std::vector<Result<Answer>> answers;
   answers.reserve(batch.size());
   for (const auto& request : batch) {
-    if (auto begun = begin(); !begun) {
+    if (auto begun = group == Group::cold ? begin() : check_open(); !begun) {
       answers.push_back(std::unexpected(begun.error()));
       continue;
     }

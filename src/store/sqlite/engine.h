@@ -1,21 +1,34 @@
 // The SQLite engine, private to sqlite/: the writer and what its readers share with it. The tables
 // are in schema.h, the meaning of the verbs in store/rules.h, the states in docs/INTERNALS.md.
 //
-// A group is a transaction. An item first reads and checks, then writes; when SQLite itself fails
-// while an item is at work, the whole group is given up (`lost_`): the later items and commit() say
-// so, and commit() rolls back, the tables in memory too. Whether the store is sealed after that is
-// the Vfs's word: a write or sync failed.
+// A group is HOT as long as it has only spools of new ids, and settles that append to no mailbox:
+// their records gather in the journal, commit() writes and syncs it, and the database hears of the
+// group later (journaled.cc, apply.cc), on this thread, the apply thread or a reader's. Any other
+// verb makes the group COLD: all that is pending goes into the database, the group's own records
+// too, and from there on the group is a transaction of it. An item first reads and checks, then
+// writes; when SQLite itself fails while an item is at work, the whole group is given up (`lost_`):
+// the later items and commit() say so, and commit() rolls back, the tables in memory too. Whether
+// the store is sealed after that is the Vfs's word: a write or sync failed.
+//
+// LOCKS, in this order: SqliteShared::catching, database_, pending_mutex_. The commit thread holds
+// database_ from the first cold verb of a group to its end.
 #pragma once
 #include <atomic>
+#include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
+#include <unordered_set>
 #include <vector>
 
+#include "store/journal.h"
 #include "store/lease_table.h"
+#include "store/record.h"
 #include "store/rules.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/schema.h"
@@ -25,6 +38,7 @@
 namespace goniec {
 
 constexpr const char* database_name = "goniec.db";
+constexpr const char* journal_name = "journal";
 
 // What the writer and the readers share.
 struct SqliteShared {
@@ -35,6 +49,10 @@ struct SqliteShared {
   LogSink& log;
   std::string database;  // path
   std::unique_ptr<LeaseTable> leases;
+  // Brings what is committed into the database; a reader asks before it looks. Set by the store,
+  // which may be gone before its last reader.
+  std::mutex catching;
+  std::function<Result<void>()> catch_up;
   void alarm(std::string event, std::string text);
 };
 
@@ -43,6 +61,7 @@ std::unique_ptr<Reader> make_sqlite_reader(std::shared_ptr<SqliteShared> shared,
 Result<std::unique_ptr<Reader>> open_sqlite_reader(std::shared_ptr<SqliteShared> shared);
 
 Result<void> write_format(Disk& disk, const std::string& directory);
+Error missing_groups(const std::string& path, std::uint64_t found, std::uint64_t acknowledged);
 
 // The file `acknowledged`: the highest mark that may have been told to anybody.
 class AcknowledgedFile {
@@ -70,12 +89,29 @@ struct NameRun {  // sorted (hash, message) pairs of 16 octets each
   static std::vector<MessageId> find(std::string_view run, std::uint64_t hash);
 };
 
+// Whether an id can be in the store already, told from memory: false positives cost a probe of the
+// database. Everything at or below the floor may be there.
+class RecentIds {
+ public:
+  explicit RecentIds(std::uint64_t floor = 0) : floor_(floor) {}
+  bool is_new(MessageId id) const { return id.value > floor_ && !ids_.contains(id.value); }
+  void add(MessageId id);
+
+ private:
+  std::uint64_t floor_;
+  std::unordered_set<std::uint64_t> ids_;
+};
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::shared_ptr<SqliteShared> shared, StoreOptions options, Disk& disk);
   ~SqliteStore() override;
+  // Opens the database's state and the journal, and checks that both together hold the
+  // acknowledged mark, before anything is changed; then brings the journal into the database.
   Result<void> start(Connection connection, WriterStatements statements,
-                     AcknowledgedFile acknowledged, std::unique_ptr<DiskFile> lock);
+                     std::unique_ptr<DiskFile> lock, std::uint64_t acknowledged);
+  // Salvage: records one by one, each in a transaction of its own. How many messages that added.
+  Result<std::uint64_t> take_in(std::vector<JournalGroup> records);
 
   std::vector<Result<void>> write_chunks(std::span<const ChunkWrite> batch) override;
   std::vector<Result<void>> discard_chunks(std::span<const MessageId> batch) override;
@@ -97,7 +133,7 @@ class SqliteStore final : public Store {
   Result<void> backup(const std::string& directory) override;
 
  private:
-  struct Counters {
+  struct Counters {  // of the database
     std::uint64_t mark = 0, highest = 0, next_sequence = 1;
   };
   struct DueKey {
@@ -106,17 +142,26 @@ class SqliteStore final : public Store {
     auto operator<=>(const DueKey&) const = default;
   };
   enum class Room { needed, not_needed };
+  enum class Group { any, cold };
+  enum class Sync { no, yes };
+  class Hold;
+  struct Batch;
 
   template <class Answer, class Request, class Verb>
-  std::vector<Result<Answer>> each(std::span<const Request> batch, Room room, Verb verb);
+  std::vector<Result<Answer>> each(std::span<const Request> batch, Group group, Room room,
+                                   Verb verb);
   // store.cc: the group
+  Result<void> check_open();
   Result<void> begin();
   Result<void> check_room(std::uint64_t octets);
   void lose(const Error& error);
   Error sealed_error() const;
   void note_seal();
-  Result<std::uint64_t> commit_group();
+  Result<std::uint64_t> commit_cold();
+  Result<void> commit_database(std::uint64_t mark);
   void roll_back();
+  void roll_back_database();
+  void finish_group(std::uint64_t mark);
   Result<void> checkpoint_when_long();
   Result<void> write_names(bool at_once);
   Result<void> load_state();
@@ -125,17 +170,34 @@ class SqliteStore final : public Store {
   Result<std::size_t> sweep_retention(Instant now, std::size_t limit);
   Result<void> put_one(const ObjectPut& put);
   Result<bool> remove_one(const ObjectKey& key);
+  // journaled.cc: what is durable and not in the database yet
+  Result<void> open_journal(std::uint64_t acknowledged);
+  Result<std::uint64_t> commit_hot();
+  Result<JournalGroup> write_journal(std::uint64_t mark);
+  Result<void> flush_records();
+  Result<void> catch_up();
+  Result<void> apply_pending(Sync sync);  // REQUIRES database_, no group in the database
+  Result<void> apply_taken(const std::vector<JournalGroup>& groups, Sync sync);
+  bool wants_sync() const { return journal_generation_ != synced_generation_; }
+  void apply_for_ever();
+  // apply.cc: records into rows
+  Result<void> apply_records(const std::vector<JournalGroup>& groups);
+  Result<void> apply_spool(const SpoolRecord& record);
+  Result<void> apply_settle(const SettleRecord& record);
+  Result<void> insert_event_rows(const std::vector<EventRow>& events);
+  Result<void> insert_entry_row(MessageId message, const EntryRow& entry);
   // verbs.cc: an item each
   Result<void> write_chunk(const ChunkWrite& chunk);
   Result<void> discard(MessageId message);
   Result<std::uint32_t> chunks_before(const SpoolRequest& request);
+  Result<std::uint32_t> check_new(const SpoolRequest& request);
   Result<SpoolResult> spool_one(const SpoolRequest& request);
-  Result<void> insert_content(const SpoolRequest& request, const StoredMessage& stored,
-                              std::uint32_t before);
-  Result<SpoolResult> insert_entries(const SpoolRequest& request, const StoredMessage& stored);
-  Result<void> insert_events(std::span<const Event> events, std::string_view message_id);
+  SpoolResult write_spool(const SpoolRequest& request, std::uint32_t before);
+  Result<void> insert_events(std::span<const Event> events);
   Result<void> check_notices(std::span<const SpoolRequest> notices);
   Result<SettleResult> settle_one(const SettleRequest& request);
+  Result<void> append_letters(const StoredEntry& entry, const SettleRequest& request,
+                              SettleResult& result);
   Result<Entry> change_one(const QueueChange& change);
   Result<void> write_entry(const StoredEntry& entry);
   Result<void> delete_entry(const EntryId& id);
@@ -153,11 +215,33 @@ class SqliteStore final : public Store {
   std::shared_ptr<SqliteShared> shared_;
   StoreOptions options_;
   Disk& disk_;
-  Connection db_;
-  WriterStatements sql_;
+
+  // --- commit thread
+  std::unique_ptr<GroupJournal> journal_;  // with the records of the group that is being built
+  std::uint64_t mark_ = 0;                 // of the last durable group
+  std::uint64_t highest_ = 0;              // id
+  RecentIds recent_;
+  std::string record_, scratch_;  // memory of encoders
   AcknowledgedFile acknowledged_;
   std::unique_ptr<DiskFile> lock_;
+  std::unique_lock<std::mutex> hold_;  // of database_, while the group is cold
 
+  // --- pending_mutex_: durable in the journal, not in the database yet; in order
+  std::mutex pending_mutex_;
+  std::condition_variable pending_changed_;
+  std::vector<JournalGroup> pending_;
+  std::size_t pending_octets_ = 0;
+  Moment pending_since_{};
+  bool stopping_ = false;
+  std::thread applier_;
+  std::atomic<std::uint64_t> applied_{0};         // the database has it
+  std::atomic<std::uint64_t> applied_synced_{0};  // and would after a power cut
+  std::atomic<std::uint64_t> journal_generation_{0};
+
+  // --- database_
+  std::mutex database_;
+  Connection db_;
+  WriterStatements sql_;
   bool in_group_ = false;
   std::optional<Error> lost_;
   Counters now_, before_group_;
@@ -165,10 +249,10 @@ class SqliteStore final : public Store {
   std::size_t names_before_group_ = 0;
   int wal_pages_ = 0;
   std::size_t checkpointed_octets_ = 0;  // of the WAL, at the last checkpoint
-  std::string row_, event_row_;          // memory of encoders
-
-  std::set<DueKey> behind_;  // due keys below position_ that may be free
-  DueKey position_;          // everything from here on is found on disk
+  std::uint64_t synced_generation_ = 0;  // of the journal, when the database was synced last
+  std::string row_;                      // memory of encoders
+  std::set<DueKey> behind_;              // due keys below position_ that may be free
+  DueKey position_;                      // everything from here on is found on disk
 
   std::atomic<std::uint64_t> synced_{0}, highest_committed_{0};
   std::atomic<bool> full_{false};
@@ -177,7 +261,18 @@ class SqliteStore final : public Store {
   bool room_known_ = false;
   mutable std::mutex health_mutex_;
   DiskSpace space_;
-  bool seal_noted_ = false;
+  std::atomic<bool> seal_noted_{false};
+};
+
+// The database for the time of a scope, unless the group holds it already.
+class SqliteStore::Hold {
+ public:
+  explicit Hold(SqliteStore& store) {
+    if (!store.hold_.owns_lock()) lock_ = std::unique_lock(store.database_);
+  }
+
+ private:
+  std::unique_lock<std::mutex> lock_;
 };
 
 }  // namespace goniec

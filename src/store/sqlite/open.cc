@@ -17,11 +17,15 @@ Result<std::string> read_small(Disk& disk, const std::string& path) {
   return text;
 }
 
-Result<void> check_format(Disk& disk, const std::string& directory, bool has_database) {
+// The format that is there; a new store gets this one.
+Result<int> check_format(Disk& disk, const std::string& directory, bool has_database) {
   const std::string path = directory + "/format";
   std::string text;
   if (TRY(disk.exists(path))) text = TRY(read_small(disk, path));
-  if (text.empty() && !has_database) return write_format(disk, directory);
+  if (text.empty() && !has_database) {
+    TRY(write_format(disk, directory));
+    return format_number;
+  }
   const auto number = parse_unsigned(trim(split(text, '\n')[0]));
   if (!number) {
     return fail(ErrorKind::damaged, fmt::format("{} is missing or unreadable beside a database: {}",
@@ -34,8 +38,10 @@ Result<void> check_format(Disk& disk, const std::string& directory, bool has_dat
                     "that wrote it, or a newer one",
                     directory, *number, format_number));
   }
-  return {};  // an older number would be migrated here: there is none yet
+  return static_cast<int>(*number);
 }
+
+}  // namespace
 
 Error missing_groups(const std::string& path, std::uint64_t found, std::uint64_t acknowledged) {
   return {
@@ -44,6 +50,8 @@ Error missing_groups(const std::string& path, std::uint64_t found, std::uint64_t
                   "mail that was answered 250. goniec does not serve it; {} to save what is whole",
                   path, found, acknowledged, acknowledged - found, salvage_advice)};
 }
+
+namespace {
 
 Result<std::unique_ptr<DiskFile>> lock_store(Disk& disk, const std::string& directory) {
   auto lock = disk.lock(directory + "/lock");
@@ -79,18 +87,8 @@ Result<std::unique_ptr<Store>> open_database(std::shared_ptr<SqliteShared> share
     TRY(create_schema(connection));
   }
   auto statements = TRY(WriterStatements::prepare(connection));
-  std::uint64_t mark = 0;
-  {
-    Bound state(statements.select_state);
-    if (!TRY(state.step())) return fail(ErrorKind::damaged, "the store has no state row");
-    mark = state.count(0);
-  }
-  if (mark < acknowledged) return std::unexpected(missing_groups(options.path, mark, acknowledged));
-  auto mark_file = TRY(AcknowledgedFile::open(disk, options.path, shared->clock));
-  if (mark > 0) TRY(mark_file.put(mark));
   auto store = std::make_unique<SqliteStore>(std::move(shared), std::move(options), disk);
-  TRY(store->start(std::move(connection), std::move(statements), std::move(mark_file),
-                   std::move(lock)));
+  TRY(store->start(std::move(connection), std::move(statements), std::move(lock), acknowledged));
   return store;
 }
 
@@ -145,11 +143,14 @@ Result<std::unique_ptr<Store>> open_sqlite_store(StoreOptions options, Disk& dis
   auto lock = TRY(lock_store(disk, options.path));
   const std::string database = options.path + "/" + database_name;
   const bool has_database = TRY(disk.exists(database));
-  TRY(check_format(disk, options.path, has_database));
+  const int format = TRY(check_format(disk, options.path, has_database));
+  const std::string directory = options.path;
   auto shared = std::make_shared<SqliteShared>(disk, clock, *options.log);
   shared->database = database;
   auto store = open_database(std::move(shared), std::move(options), disk, std::move(lock));
   if (!store) return std::unexpected(advised(store.error()));
+  // Format 1 had no journal: now there is one, and an older goniec must not open the store.
+  if (format < format_number) TRY(write_format(disk, directory));
   return store;
 }
 

@@ -54,24 +54,40 @@ class SqliteReader final : public Reader {
       : shared_(std::move(shared)), db_(std::move(connection)) {}
 
   Result<std::vector<QueueItem>> list(const QueueFilter& filter) override {
+    TRY(catch_up());
     return watched(list_all(filter));
   }
-  Result<QueueStats> stats() override { return watched(count()); }
-  Result<Content> content(MessageId message) override { return watched(read_content(message)); }
+  Result<QueueStats> stats() override {
+    TRY(catch_up());
+    return watched(count());
+  }
+  // Content never changes: only what is not there may still be on its way.
+  Result<Content> content(MessageId message) override {
+    auto content = read_content(message);
+    if (!content && content.error().kind == ErrorKind::not_found && catch_up())
+      content = read_content(message);
+    return watched(std::move(content));
+  }
   Result<std::string> chunk(MessageId message, std::uint32_t number) override {
-    return watched(read_chunk(message, number));
+    auto chunk = read_chunk(message, number);
+    if (!chunk && chunk.error().kind == ErrorKind::not_found && catch_up())
+      chunk = read_chunk(message, number);
+    return watched(std::move(chunk));
   }
   Result<std::vector<Event>> events_of(MessageId message) override {
+    TRY(catch_up());
     Bound rows(*TRY(statement(Query::events_of)));
     rows.number(message.value);
     return watched(read_events(rows));
   }
   Result<std::vector<Event>> events_after(std::uint64_t sequence, std::size_t limit) override {
+    TRY(catch_up());
     Bound rows(*TRY(statement(Query::events_after)));
     rows.number(sequence).number(static_cast<std::uint64_t>(limit));
     return watched(read_events(rows));
   }
   Result<std::vector<MessageId>> find_by_message_id(std::string_view message_id) override {
+    TRY(catch_up());
     return watched(find(name_hash(message_id)));
   }
   Result<std::vector<MailboxMessage>> mailbox(const Address& mailbox,
@@ -103,6 +119,12 @@ class SqliteReader final : public Reader {
   }
 
  private:
+  // Into the database with what is committed; mailboxes and objects are there at once.
+  Result<void> catch_up() {
+    std::lock_guard lock(shared_->catching);
+    return shared_->catch_up ? shared_->catch_up() : Result<void>{};
+  }
+
   template <class Value>
   Result<Value> watched(Result<Value> result) {
     if (!result && result.error().kind == ErrorKind::damaged) {

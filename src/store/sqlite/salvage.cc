@@ -8,9 +8,14 @@
 // and said: nobody knows any more whom it was for, so it is not sent.
 // When the first page is gone (it holds the schema, which is the same in every store of a format),
 // it is made anew from an empty store.
+// The journal is read as one more place: what it has above the database's mark is applied record by
+// record, and a message that is damaged in the database, or has lost its entries there, is taken
+// from it when it is whole there. A database that is not there at all is an empty one.
 #include <algorithm>
 #include <cstring>
+#include <map>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "store/sqlite/engine.h"
 #include "store/sqlite/verify.h"
@@ -53,10 +58,46 @@ Result<void> graft_first_page(Disk& disk, const std::string& database, const std
   return patient->write_at(0, page);
 }
 
+// What the journal has, by message: spools that are whole, and everything in order of the marks.
+struct JournalFinds {
+  std::vector<JournalGroup> records;  // one each
+  std::map<MessageId, std::string> spools;
+};
+
+bool is_whole(const SpoolRecord& spool) {
+  const auto stored = decode_message(spool.envelope, spool.id);
+  if (!stored) return false;
+  const auto body = spool.body_in_row() ? spool.chunks[0] : std::string_view{};
+  if (crc32c(body, crc32c(spool.header, crc32c(spool.prepend))) != stored->row_crc) return false;
+  return std::ranges::all_of(spool.entries, [&spool](const EntryRow& entry) {
+    return decode_entry(entry.row, {spool.id, entry.number}).has_value();
+  });
+}
+
+Result<JournalFinds> read_journal(Disk& disk, const std::string& directory) {
+  JournalFinds finds;
+  const auto keep = [&finds](std::uint64_t mark, JournalRecord record) -> Result<void> {
+    if (record.kind == spool_record) {
+      const auto spool = decode_spool(record.payload);
+      if (!spool || !is_whole(*spool)) return {};
+      finds.spools.emplace(spool->id, std::string(record.payload));
+    } else if (const auto settle = decode_settle(record.payload);
+               !settle ||
+               (!settle->settled && !decode_entry(settle->row.row, settle->entry).has_value())) {
+      return {};
+    }
+    finds.records.push_back(JournalGroup::of(mark, record));
+    return {};
+  };
+  TRY(GroupJournal::salvage(disk, directory, keep));
+  return finds;
+}
+
 class Salvage {
  public:
-  Salvage(const Connection& from, const Connection& to, Instant now)
-      : from_(from), to_(to), now_(now) {}
+  Salvage(const Connection& from, const Connection& to, Instant now, const JournalFinds& journal)
+      : from_(from), to_(to), now_(now), journal_(journal) {}
+  std::uint64_t mark() const { return mark_; }  // of the old database; 0: unknown
 
   Result<SalvageReport> run() {
     TRY(to_.run("BEGIN IMMEDIATE"));
@@ -105,6 +146,7 @@ class Salvage {
       if (!stored) {
         if (entries.empty() && !has_row(get_message, id))
           continue;  // settled long ago: events only
+        if (TRY(take_from_journal(id, entries))) continue;
         ++report_.damaged;
         say(stored.error().message + recipients_of(entries));
         continue;
@@ -116,6 +158,37 @@ class Salvage {
       ++report_.whole;
     }
     return {};
+  }
+
+  // The content as the journal has it, for the entries that the database has, if it has any.
+  Result<bool> take_from_journal(MessageId id, const std::vector<StoredEntry>& entries) {
+    const auto found = journal_.spools.find(id);
+    if (found == journal_.spools.end()) return false;
+    const auto spool = TRY(decode_spool(found->second));
+    if (spool.chunks_before != 0) return false;
+    const auto put_message = TRY(to_.prepare("INSERT INTO messages VALUES(?,?,?,?,?)"));
+    const auto put_chunk = TRY(to_.prepare("INSERT INTO chunks VALUES(?,?,?,?)"));
+    const auto put_entry = TRY(to_.prepare("INSERT INTO entries VALUES(?,?,?,?)"));
+    {
+      const auto body = spool.body_in_row() ? spool.chunks[0] : std::string_view{};
+      Bound row(put_message);
+      row.number(id.value).blob(spool.envelope).blob(spool.prepend).blob(spool.header);
+      TRY(row.blob(body).done());
+    }
+    for (std::uint32_t i = 0; i < spool.chunks.size() && !spool.body_in_row(); ++i) {
+      Bound row(put_chunk);
+      row.number(id.value).number(i).number(crc32c(spool.chunks[i]));
+      TRY(row.blob(spool.chunks[i]).done());
+    }
+    for (const auto& entry : entries) TRY(insert_entry(entry));
+    for (std::size_t i = 0; i < spool.entries.size() && entries.empty(); ++i) {
+      const EntryRow& entry = spool.entries[i];
+      Bound row(put_entry);
+      row.number(id.value).number(entry.number);
+      TRY((entry.held ? row.null() : row.number(entry.due)).blob(entry.row).done());
+    }
+    ++report_.whole;
+    return true;
   }
 
   // Nothing in the queue holds it: a mailbox does, or nobody knows. The next sweep after that
@@ -258,12 +331,14 @@ class Salvage {
 
   Result<void> state() {
     {
-      const auto old = from_.prepare("SELECT highest_id, next_sequence FROM state WHERE id=1");
+      const auto old =
+          from_.prepare("SELECT highest_id, next_sequence, mark FROM state WHERE id=1");
       if (old) {
         Bound row(*old);
         if (auto found = row.step(); found && *found) {
           highest_ = std::max(highest_, row.count(0));
           sequence_ = std::max(sequence_, row.count(1));
+          mark_ = row.count(2);
         }
       }
     }
@@ -276,8 +351,9 @@ class Salvage {
   const Connection& from_;
   const Connection& to_;
   Instant now_;
+  const JournalFinds& journal_;
   SalvageReport report_;
-  std::uint64_t highest_ = 0, sequence_ = 1;
+  std::uint64_t highest_ = 0, sequence_ = 1, mark_ = 0;
 };
 
 Result<Connection> open_patient(Disk& disk, const SqliteVfs& vfs, const std::string& copy,
@@ -302,10 +378,13 @@ Result<SalvageReport> salvage_store(const StoreOptions& options, const std::stri
   const bool has_target = TRY(disk.exists(target));
   if (has_target) return fail(ErrorKind::conflict, fmt::format("{} holds a store", into));
   const std::string source = options.path + "/" + database_name;
-  TRY(copy_file(disk, source, copy));
-  const bool has_wal = TRY(disk.exists(source + "-wal"));
+  const bool has_source = TRY(disk.exists(source));
+  if (has_source) TRY(copy_file(disk, source, copy));
+  const bool has_wal = has_source && TRY(disk.exists(source + "-wal"));
   if (has_wal) TRY(copy_file(disk, source + "-wal", copy + "-wal"));
+  JournalFinds journal = TRY(read_journal(disk, options.path + "/" + journal_name));
   SalvageReport report;
+  std::uint64_t mark = 0;
   {
     SqliteVfs vfs(disk);
     {
@@ -313,16 +392,24 @@ Result<SalvageReport> salvage_store(const StoreOptions& options, const std::stri
       TRY(fresh.run("PRAGMA page_size = 8192"));
       TRY(create_schema(fresh));
     }
-    const auto from = TRY(open_patient(disk, vfs, copy, target));
+    const auto from = TRY(has_source ? open_patient(disk, vfs, copy, target)
+                                     : Connection::open(target, vfs.name(), Access::read));
     const auto to = TRY(Connection::open(target, vfs.name(), Access::write));
-    Salvage salvage(from, to, clock.now());
+    Salvage salvage(from, to, clock.now(), journal);
     report = TRY(salvage.run());
+    mark = salvage.mark();
   }
   for (const char* suffix : {"", "-wal", "-journal"}) static_cast<void>(disk.remove(copy + suffix));
   auto acknowledged = TRY(AcknowledgedFile::open(disk, into, clock));
   TRY(acknowledged.put(1));
   TRY(acknowledged.sync());
   TRY(write_format(disk, into));
+  std::erase_if(journal.records, [mark](const auto& record) { return record.mark() <= mark; });
+  if (!journal.records.empty()) {
+    auto store = TRY(open_sqlite_store({into, options.limits, options.log}, disk, clock));
+    auto& engine = static_cast<SqliteStore&>(*store);
+    report.whole += TRY(engine.take_in(std::move(journal.records)));
+  }
   return report;
 }
 

@@ -11,7 +11,7 @@
 
 namespace goniec {
 
-constexpr int format_number = 1;
+constexpr int format_number = 2;  // 1: without a journal
 
 Result<void> configure(const Connection& connection, Access access);
 Result<bool> has_schema(const Connection& connection);

@@ -30,16 +30,32 @@ SqliteStore::SqliteStore(std::shared_ptr<SqliteShared> shared, StoreOptions opti
     : shared_(std::move(shared)), options_(std::move(options)), disk_(disk) {}
 
 SqliteStore::~SqliteStore() {
-  if (in_group_) roll_back();
+  {
+    std::lock_guard lock(shared_->catching);
+    shared_->catch_up = nullptr;
+  }
+  if (applier_.joinable()) {
+    {
+      std::lock_guard lock(pending_mutex_);
+      stopping_ = true;
+    }
+    pending_changed_.notify_all();
+    applier_.join();
+  }
+  if (journal_) {
+    if (hold_.owns_lock()) roll_back();
+    std::lock_guard lock(database_);
+    // What fails here is in the journal, for the next start.
+    static_cast<void>(apply_pending(Sync::yes));
+  }
   sql_ = {};
   if (!shared_->vfs.broken()) static_cast<void>(acknowledged_.sync());
 }
 
 Result<void> SqliteStore::start(Connection connection, WriterStatements statements,
-                                AcknowledgedFile acknowledged, std::unique_ptr<DiskFile> lock) {
+                                std::unique_ptr<DiskFile> lock, std::uint64_t acknowledged) {
   db_ = std::move(connection);
   sql_ = std::move(statements);
-  acknowledged_ = std::move(acknowledged);
   lock_ = std::move(lock);
   const auto count_pages = [](void* self, sqlite3*, const char*, int pages) {
     static_cast<SqliteStore*>(self)->wal_pages_ = pages;
@@ -47,7 +63,13 @@ Result<void> SqliteStore::start(Connection connection, WriterStatements statemen
   };
   sqlite3_wal_hook(db_.get(), count_pages, this);
   TRY(load_state());
-  return sweep_unspooled();
+  TRY(open_journal(acknowledged));
+  acknowledged_ = TRY(AcknowledgedFile::open(disk_, options_.path, shared_->clock));
+  if (mark_ > 0) TRY(acknowledged_.put(mark_));
+  TRY(sweep_unspooled());
+  shared_->catch_up = [this] { return catch_up(); };
+  if (options_.apply == ApplyMode::own_thread) applier_ = std::thread([this] { apply_for_ever(); });
+  return {};
 }
 
 Result<void> SqliteStore::load_state() {
@@ -56,10 +78,6 @@ Result<void> SqliteStore::load_state() {
     if (!TRY(state.step())) return fail(ErrorKind::damaged, "the store has no state row");
     now_ = {state.count(0), state.count(1), state.count(2)};
   }
-  synced_ = now_.mark;
-  highest_committed_ = now_.highest;
-  // Marks ascend for ever and a process makes fewer than 2^20 leases a group.
-  shared_->leases = std::make_unique<LeaseTable>((now_.mark + 1) << 20);
   std::uint64_t since = 0;
   {
     Bound last(sql_.last_names);
@@ -78,27 +96,35 @@ Error SqliteStore::sealed_error() const {
 }
 
 void SqliteStore::note_seal() {
-  if (seal_noted_ || !shared_->vfs.broken()) return;
-  seal_noted_ = true;
+  if (!shared_->vfs.broken() || seal_noted_.exchange(true)) return;
   shared_->alarm("store.sealed", sealed_error().message);
 }
 
-Result<void> SqliteStore::begin() {
+Result<void> SqliteStore::check_open() {
   if (shared_->vfs.broken()) {
     note_seal();
     return std::unexpected(sealed_error());
   }
-  if (lost_) return std::unexpected(*lost_);
-  if (in_group_) return {};
-  Bound begin(sql_.begin);
-  if (auto begun = begin.done(); !begun) {
+  if (hold_.owns_lock() && lost_) return std::unexpected(*lost_);
+  return {};
+}
+
+// The group becomes cold, or is so already: the database has all that came before.
+Result<void> SqliteStore::begin() {
+  TRY(check_open());
+  if (hold_.owns_lock()) return flush_records();
+  hold_ = std::unique_lock(database_);
+  Result<void> begun = apply_pending(wants_sync() ? Sync::yes : Sync::no);
+  if (begun) begun = Bound(sql_.begin).done();
+  if (!begun) {
     note_seal();
+    hold_.unlock();
     return begun;
   }
   in_group_ = true;
   before_group_ = now_;
   names_before_group_ = names_.pairs.size();
-  return {};
+  return flush_records();
 }
 
 // A reserve of space that new mail never touches: SEMANTICS "Durability" (c).
@@ -137,26 +163,30 @@ void SqliteStore::lose(const Error& error) {
   }
 }
 
-void SqliteStore::roll_back() {
-  {
-    Bound rollback(sql_.rollback);
-    static_cast<void>(rollback.done());  // SQLite may have rolled back already
-  }
+// REQUIRES database_.
+void SqliteStore::roll_back_database() {
+  static_cast<void>(Bound(sql_.rollback).done());  // SQLite may have rolled back already
   in_group_ = false;
   now_ = before_group_;
   names_.pairs.resize(std::min(names_before_group_, names_.pairs.size()));
-  shared_->leases->undo_group();
   behind_.clear();
   position_ = {};
   lost_.reset();
 }
 
-Result<std::uint64_t> SqliteStore::commit() {
-  if (!in_group_) {
-    if (shared_->vfs.broken()) return std::unexpected(sealed_error());
-    return now_.mark;
+void SqliteStore::roll_back() {
+  if (hold_.owns_lock()) {
+    roll_back_database();
+    hold_.unlock();
   }
-  auto done = commit_group();
+  journal_->drop();
+  shared_->leases->undo_group();
+}
+
+Result<std::uint64_t> SqliteStore::commit() {
+  // What no file of the journal could hold is a transaction of the database.
+  if (!hold_.owns_lock() && !journal_->fits()) static_cast<void>(begin());
+  auto done = hold_.owns_lock() ? commit_cold() : commit_hot();
   if (!done) {
     note_seal();
     roll_back();
@@ -164,33 +194,48 @@ Result<std::uint64_t> SqliteStore::commit() {
   return done;
 }
 
-Result<std::uint64_t> SqliteStore::commit_group() {
-  if (lost_) return std::unexpected(*lost_);
-  if (shared_->vfs.broken()) return std::unexpected(sealed_error());
-  ++now_.mark;
-  {
-    Bound state(sql_.update_state);
-    TRY(state.number(now_.mark).number(now_.highest).number(now_.next_sequence).done());
-  }
+Result<std::uint64_t> SqliteStore::commit_cold() {
+  TRY(check_open());
+  TRY(flush_records());
+  const std::uint64_t mark = mark_ + 1;
+  TRY(commit_database(mark));
+  applied_ = mark;
+  applied_synced_ = mark;
+  synced_generation_ = journal_generation_;
+  finish_group(mark);
+  if (auto checked = checkpoint_when_long(); !checked) note_seal();
+  hold_.unlock();
+  return mark;
+}
+
+// REQUIRES database_ and a group in it.
+Result<void> SqliteStore::commit_database(std::uint64_t mark) {
+  now_.mark = mark;
+  TRY(Bound(sql_.update_state)
+          .number(now_.mark)
+          .number(now_.highest)
+          .number(now_.next_sequence)
+          .done());
   TRY(write_names(false));
-  {
-    Bound commit(sql_.commit);
-    if (auto done = commit.done(); !done) {
-      if (done.error().kind != ErrorKind::try_later) lose(done.error());
-      return std::unexpected(done.error());
-    }
+  if (auto done = Bound(sql_.commit).done(); !done) {
+    if (done.error().kind != ErrorKind::try_later) lose(done.error());
+    return done;
   }
   in_group_ = false;
+  return {};
+}
+
+// The group is durable: from here on it may be told.
+void SqliteStore::finish_group(std::uint64_t mark) {
   shared_->leases->keep_group();
-  highest_committed_ = now_.highest;
-  synced_.store(now_.mark, std::memory_order_release);
-  if (auto put = acknowledged_.put(now_.mark); !put) {
+  mark_ = mark;
+  highest_committed_ = highest_;
+  synced_.store(mark, std::memory_order_release);
+  if (auto put = acknowledged_.put(mark); !put) {
     shared_->vfs.seal(
         fmt::format("the file acknowledged cannot be written: {}", put.error().message));
     note_seal();
   }
-  if (auto checked = checkpoint_when_long(); !checked) note_seal();
-  return now_.mark;
 }
 
 // Moves the WAL into the database. The group is durable already: a failure here fails nobody, but a
@@ -300,11 +345,12 @@ Result<std::size_t> SqliteStore::sweep_retention(Instant now, std::size_t limit)
 }
 
 std::vector<Result<void>> SqliteStore::put_objects(std::span<const ObjectPut> batch) {
-  return each<void>(batch, Room::not_needed, [this](const ObjectPut& put) { return put_one(put); });
+  return each<void>(batch, Group::cold, Room::not_needed,
+                    [this](const ObjectPut& put) { return put_one(put); });
 }
 
 std::vector<Result<bool>> SqliteStore::remove_objects(std::span<const ObjectKey> batch) {
-  return each<bool>(batch, Room::not_needed,
+  return each<bool>(batch, Group::cold, Room::not_needed,
                     [this](const ObjectKey& key) { return remove_one(key); });
 }
 

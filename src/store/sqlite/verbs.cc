@@ -10,12 +10,12 @@
 namespace goniec {
 
 std::vector<Result<void>> SqliteStore::write_chunks(std::span<const ChunkWrite> batch) {
-  return each<void>(batch, Room::needed,
+  return each<void>(batch, Group::cold, Room::needed,
                     [this](const ChunkWrite& chunk) { return write_chunk(chunk); });
 }
 
 std::vector<Result<void>> SqliteStore::discard_chunks(std::span<const MessageId> batch) {
-  return each<void>(batch, Room::not_needed, [this](const MessageId& message) {
+  return each<void>(batch, Group::cold, Room::not_needed, [this](const MessageId& message) {
     auto done = discard(message);
     if (!done) lose(done.error());
     return done;
@@ -23,22 +23,22 @@ std::vector<Result<void>> SqliteStore::discard_chunks(std::span<const MessageId>
 }
 
 std::vector<Result<SpoolResult>> SqliteStore::spool(std::span<const SpoolRequest> batch) {
-  return each<SpoolResult>(batch, Room::needed,
+  return each<SpoolResult>(batch, Group::any, Room::needed,
                            [this](const SpoolRequest& request) { return spool_one(request); });
 }
 
 std::vector<Result<SettleResult>> SqliteStore::settle(std::span<const SettleRequest> batch) {
-  return each<SettleResult>(batch, Room::not_needed,
+  return each<SettleResult>(batch, Group::any, Room::not_needed,
                             [this](const SettleRequest& request) { return settle_one(request); });
 }
 
 std::vector<Result<Entry>> SqliteStore::change(std::span<const QueueChange> batch) {
-  return each<Entry>(batch, Room::not_needed,
+  return each<Entry>(batch, Group::cold, Room::not_needed,
                      [this](const QueueChange& change) { return change_one(change); });
 }
 
 std::vector<Result<void>> SqliteStore::remove_from_mailbox(std::span<const MailboxRemove> batch) {
-  return each<void>(batch, Room::not_needed, [this](const MailboxRemove& request) {
+  return each<void>(batch, Group::cold, Room::not_needed, [this](const MailboxRemove& request) {
     auto done = remove_letters(request);
     if (!done) lose(done.error());
     return done;
@@ -100,106 +100,39 @@ Result<std::uint32_t> SqliteStore::chunks_before(const SpoolRequest& request) {
 
 // ---------------------------------------------------------------- spool
 
+// That the id is new; how many chunks of the body are in the database. An id that was not seen and
+// has no chunks there needs no look.
+Result<std::uint32_t> SqliteStore::check_new(const SpoolRequest& request) {
+  const Message& message = request.message;
+  if (message.content.body_chunks <= request.chunks.size() && recent_.is_new(message.id)) return 0;
+  TRY(begin());
+  if (TRY(exists(sql_.has_message, message.id)))
+    return fail(ErrorKind::conflict, fmt::format("message {} is in the store", message.id.text()));
+  return chunks_before(request);
+}
+
 Result<SpoolResult> SqliteStore::spool_one(const SpoolRequest& request) {
-  const auto before = TRY(chunks_before(request));
+  const auto before = TRY(check_new(request));
   TRY(check_spool(request, options_.limits, before));
+  return write_spool(request, before);
+}
+
+// REQUIRES a checked request.
+SpoolResult SqliteStore::write_spool(const SpoolRequest& request, std::uint32_t before) {
   const auto stored = stored_message(request, before);
-  if (auto inserted = insert_content(request, stored, before); !inserted) {
-    return std::unexpected(inserted.error());
-  }
-  auto result = insert_entries(request, stored);
-  if (!result) {
-    lose(result.error());
-    return result;
-  }
-  if (auto events = insert_events(request.events, request.message.message_id); !events) {
-    lose(events.error());
-    return std::unexpected(events.error());
-  }
-  now_.highest = std::max(now_.highest, request.message.id.value);
-  return result;
-}
-
-Result<void> SqliteStore::insert_content(const SpoolRequest& request, const StoredMessage& stored,
-                                         std::uint32_t before) {
-  const MessageId id = request.message.id;
-  const Content& content = request.message.content;
-  const bool in_row = before == 0 && request.chunks.size() == 1;
-  {
-    encode_message(stored, row_);
-    Bound insert(sql_.insert_message);
-    insert.number(id.value).blob(row_).blob(content.prepend).blob(content.header);
-    auto done =
-        insert.blob(in_row ? std::string_view(request.chunks[0]) : std::string_view{}).done();
-    if (!done && done.error().kind == ErrorKind::conflict) {
-      return fail(ErrorKind::conflict, fmt::format("message {} is in the store", id.text()));
-    }
-    if (!done) {
-      lose(done.error());
-      return done;
-    }
-  }
-  const auto write_rest = [&]() -> Result<void> {
-    for (std::size_t i = 0; i < request.chunks.size() && !in_row; ++i) {
-      Bound insert(sql_.insert_chunk);
-      insert.number(id.value).number(before + static_cast<std::uint32_t>(i));
-      TRY(insert.number(crc32c(request.chunks[i])).blob(request.chunks[i]).done());
-    }
-    if (before != 0) {
-      Bound row(sql_.delete_unspooled);
-      TRY(row.number(id.value).done());
-    }
-    if (request.keep_until != Instant{}) {
-      Bound row(sql_.insert_retention);
-      TRY(row.number(to_microseconds(request.keep_until)).number(id.value).done());
-    }
-    return {};
-  };
-  auto rest = write_rest();
-  if (!rest) lose(rest.error());
-  return rest;
-}
-
-Result<SpoolResult> SqliteStore::insert_entries(const SpoolRequest& request,
-                                                const StoredMessage& stored) {
+  encode_spool(request, stored, before, record_, scratch_);
+  journal_->add(spool_record, record_);
+  recent_.add(request.message.id);
+  highest_ = std::max(highest_, request.message.id.value);
   SpoolResult result;
   result.leases.reserve(request.entries.size());
   const Instant now = shared_->clock.now();
   for (const auto& entry : request.entries) {
-    StoredEntry row{entry, request.message.received_at, stored.octets, request.keep_until,
-                    stored.inline_octets == 0 && stored.message.content.body_chunks != 0};
-    encode_entry(row, row_);
-    Bound insert(sql_.insert_entry);
-    insert.number(entry.id.message.value).number(entry.id.number);
-    const bool held = entry.state == EntryState::held;
-    const auto due = to_microseconds(entry.due);
-    TRY((held ? insert.null() : insert.number(due)).blob(row_).done());
-    if (!held) note_due({due, entry.id});
+    StoredEntry row = stored_entry(request, stored, entry);
     const bool lease = request.lease && is_due(row, now);
     result.leases.push_back(lease ? shared_->leases->add(std::move(row)) : Lease{entry.id, 0});
   }
   return result;
-}
-
-// The first event of a spool carries the hash of the Message-ID.
-Result<void> SqliteStore::insert_events(std::span<const Event> events,
-                                        std::string_view message_id) {
-  for (const auto& event : events) {
-    encode_event(event, event_row_);
-    Bound insert(sql_.insert_event);
-    insert.number(now_.next_sequence).number(event.message.value);
-    if (message_id.empty()) {
-      insert.null();
-    } else {
-      const auto hash = name_hash(message_id);
-      insert.number(hash);
-      names_.pairs.emplace_back(hash, event.message.value);
-      message_id = {};
-    }
-    TRY(insert.blob(event_row_).done());
-    ++now_.next_sequence;
-  }
-  return {};
 }
 
 // ---------------------------------------------------------------- settle and change
@@ -210,11 +143,26 @@ Result<bool> SqliteStore::exists(const Statement& statement, MessageId message) 
 }
 
 Result<void> SqliteStore::check_notices(std::span<const SpoolRequest> notices) {
-  for (const auto& notice : notices) {
-    TRY(check_spool(notice, options_.limits, 0));
-    if (TRY(exists(sql_.has_message, notice.message.id))) {
-      return fail(ErrorKind::conflict, "a notice has the id of another message");
+  for (std::size_t i = 0; i < notices.size(); ++i) {
+    const MessageId id = notices[i].message.id;
+    TRY(check_spool(notices[i], options_.limits, 0));
+    bool is_taken = false;
+    for (std::size_t j = 0; j < i; ++j) is_taken = is_taken || notices[j].message.id == id;
+    if (!is_taken && !recent_.is_new(id)) {
+      TRY(begin());
+      is_taken = TRY(exists(sql_.has_message, id));
     }
+    if (is_taken) return fail(ErrorKind::conflict, "a notice has the id of another message");
+  }
+  return {};
+}
+
+Result<void> SqliteStore::insert_events(std::span<const Event> events) {
+  for (const auto& event : events) {
+    encode_event(event, row_);
+    Bound insert(sql_.insert_event);
+    TRY(insert.number(now_.next_sequence).number(event.message.value).null().blob(row_).done());
+    ++now_.next_sequence;
   }
   return {};
 }
@@ -259,31 +207,31 @@ Result<SettleResult> SqliteStore::settle_one(const SettleRequest& request) {
   if (!leased) return std::unexpected(stale_lease(request.lease.entry));
   TRY(check_outcomes(leased->entry, request.outcomes, request.delay_notified.size()));
   TRY(check_notices(request.notices));
+  if (!request.appends.empty()) TRY(begin());
   StoredEntry entry = *leased;
-  const EntryId id = entry.entry.id;
-  shared_->leases->remove(id);
+  shared_->leases->remove(entry.entry.id);
   entry.entry = after_settle(std::move(entry.entry), request);
-  const auto write = [&]() -> Result<SettleResult> {
-    SettleResult result;
-    const bool settled = entry.entry.state == EntryState::settled;
-    TRY(settled ? delete_entry(id) : write_entry(entry));
-    for (const auto& append : request.appends) {
-      result.append_uids.push_back(TRY(append_letter(entry, append)));
-    }
-    TRY(insert_events(request.events, {}));
-    for (const auto& notice : request.notices) result.notices.push_back(TRY(spool_one(notice)));
-    if (settled) {
-      result.message_settled = !TRY(exists(sql_.has_entries, id.message));
-      if (result.message_settled) {
-        TRY(drop_content_of_settled(id.message, entry.keep_until, request.now, entry.chunked));
-      }
-    }
-    result.entry = std::move(entry.entry);
-    return result;
-  };
-  auto result = write();
-  if (!result) lose(result.error());
+  SettleResult result;
+  // Before the entry goes: a letter holds the content.
+  TRY(append_letters(entry, request, result));
+  encode_settle(entry, request, record_, scratch_);
+  journal_->add(settle_record, record_);
+  for (const auto& notice : request.notices) result.notices.push_back(write_spool(notice, 0));
+  result.entry = std::move(entry.entry);
   return result;
+}
+
+Result<void> SqliteStore::append_letters(const StoredEntry& entry, const SettleRequest& request,
+                                         SettleResult& result) {
+  for (const auto& append : request.appends) {
+    auto uid = append_letter(entry, append);
+    if (!uid) {
+      lose(uid.error());
+      return std::unexpected(uid.error());
+    }
+    result.append_uids.push_back(*uid);
+  }
+  return {};
 }
 
 Result<Entry> SqliteStore::change_one(const QueueChange& change) {
@@ -308,8 +256,8 @@ Result<Entry> SqliteStore::change_one(const QueueChange& change) {
     } else {
       TRY(delete_entry(change.entry));
     }
-    TRY(insert_events(change.events, {}));
-    for (const auto& notice : change.notices) TRY(spool_one(notice));
+    TRY(insert_events(change.events));
+    for (const auto& notice : change.notices) static_cast<void>(write_spool(notice, 0));
     if (changed.effect == ChangeEffect::remove) {
       TRY(drop_content_without_holder(change.entry.message, entry.keep_until, change.now));
     }

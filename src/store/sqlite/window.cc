@@ -75,6 +75,13 @@ Result<std::vector<LeasedEntry>> SqliteStore::lease(const LeaseRequest& request)
     note_seal();
     return std::unexpected(sealed_error());
   }
+  // What was settled must be gone from the tables before they are asked what is due.
+  if (!hold_.owns_lock() && journal_->is_empty()) {
+    TRY(catch_up());
+  } else {
+    TRY(begin());
+  }
+  const Hold hold(*this);
   const auto chosen = request.only.empty() ? TRY(choose_due(request)) : request.only;
   std::vector<LeasedEntry> leased;
   for (const auto& id : chosen) {
@@ -86,22 +93,25 @@ Result<std::vector<LeasedEntry>> SqliteStore::lease(const LeaseRequest& request)
     }
     if (*one) leased.push_back(std::move(**one));
   }
-  if (!in_group_) shared_->leases->keep_group();
+  if (!hold_.owns_lock()) shared_->leases->keep_group();
   return leased;
 }
 
 void SqliteStore::give_back(std::span<const Lease> leases) {
+  const Hold hold(*this);
   StoredEntry given;
   for (const auto& lease : leases) {
     if (shared_->leases->give_back(lease, given)) {
       note_due({to_microseconds(given.entry.due), given.entry.id});
     }
   }
-  if (!in_group_) shared_->leases->keep_group();
+  if (!hold_.owns_lock() && journal_->is_empty()) shared_->leases->keep_group();
 }
 
 std::optional<Instant> SqliteStore::next_due() {
   if (shared_->vfs.broken()) return {};
+  if (!hold_.owns_lock()) static_cast<void>(catch_up());
+  const Hold hold(*this);
   while (!behind_.empty() && shared_->leases->is_leased(behind_.begin()->id)) {
     behind_.erase(behind_.begin());
   }
