@@ -386,6 +386,9 @@ StoreLimits MixedOptions::small_limits() {
   StoreLimits limits;
   limits.chunk_octets = 4096;
   limits.checkpoint_octets = 128 * 1024;
+  // Files that fill up and are used again within a life.
+  limits.journal_file_octets = 48 * 1024;
+  limits.apply_after = std::chrono::milliseconds(1500);
   return limits;
 }
 
