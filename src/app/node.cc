@@ -49,6 +49,16 @@ void Node::State::say(LogLevel level, std::string event, std::string text) {
 }
 
 // ---------------------------------------------------------------- making
+Result<void> Node::State::make_shard() {
+  auto shard = std::make_unique<NodeShard>();
+  NodeShard& made = *shard;
+  made.resolver = TRY(UnboundResolver::make(made.loop, resolver_options(settings())));
+  made.http = std::make_unique<HttpClient>(made.network, made.resolver.get());
+  NodeCore::make_shard(made, World{made.loop, made.network, *made.resolver, *made.http, *offload});
+  shards.push_back(std::move(shard));
+  return {};
+}
+
 Result<void> Node::State::open_store() {
   StoreOptions options;
   options.path = storage_path;
@@ -57,103 +67,6 @@ Result<void> Node::State::open_store() {
   TRY(disk.make_directory(options.path));
   store = TRY(open_sqlite_store(options, disk, clock));
   return {};
-}
-
-Result<void> Node::State::load_tls() {
-  std::shared_ptr<const TlsContext> server;
-  if (settings().tls.given()) {
-    TlsCertificate certificate =
-        TRY(read_certificate(disk, settings().tls.certificate, settings().tls.key));
-    server = TRY(TlsContext::server({std::move(certificate)}));
-  }
-  TlsClientTrust trust;
-  trust.roots = TlsTrust::system;
-  auto client = TRY(TlsContext::client(trust));
-  std::lock_guard lock(mutex);
-  pop3_now = std::make_shared<const Pop3Options>(pop3_options(settings(), server));
-  inbound_now =
-      std::make_shared<const InboundOptions>(inbound_options(settings(), std::move(server)));
-  if (!client_tls) client_tls = std::move(client);
-  return {};
-}
-
-Result<void> Node::State::make_parts() {
-  committer = std::make_unique<Committer>(*store, CommitterLimits{}, metrics, log);
-  readers = std::make_unique<ReaderPool>(*store, reader_threads);
-  auto reader = TRY(store->reader());
-  directory = TRY(Directory::open(directory_options(settings()), *committer, *reader));
-  logins = std::make_unique<Logins>(*directory, login_limits(settings()), metrics, random);
-  mailboxes = std::make_unique<Mailboxes>(*directory, *committer, *readers);
-  admission = std::make_unique<Admission>(admission_limits(settings()), metrics);
-  OffloadOptions offload_options;
-  offload_options.threads = std::max(2u, std::thread::hardware_concurrency());
-  offload = std::make_unique<OffloadPool>(offload_options);
-  queue = std::make_unique<Queue>(queue_options(settings()), *committer, *readers, metrics, log);
-  intake = intake_options(settings());
-  notices = std::make_unique<Notices>(*queue, *directory, intake, metrics, log);
-  queue->set_notice_maker(*notices);
-  return {};
-}
-
-Result<void> Node::State::make_shard() {
-  auto shard = std::make_unique<NodeShard>();
-  NodeShard& parts = *shard;
-  parts.resolver = TRY(UnboundResolver::make(parts.loop, resolver_options(settings())));
-  parts.http = std::make_unique<HttpClient>(parts.network, parts.resolver.get());
-  parts.world.emplace(World{parts.loop, parts.network, *parts.resolver, *parts.http, *offload});
-  parts.hosts = std::make_unique<Hosts>(hosts_options(settings()), *parts.world);
-  parts.local = std::make_unique<LocalDelivery>(*directory, *readers, *queue, parts.loop);
-  parts.dispatcher =
-      std::make_unique<Dispatcher>(dispatcher_options(settings()), *parts.hosts, *queue,
-                                   *parts.local, client_tls, *parts.world, metrics, log);
-  parts.probe = std::make_unique<RecipientProbe>(dispatcher_options(settings()), *parts.hosts,
-                                                 verified_recipients, client_tls, *parts.world);
-  queue->add_shard(parts.loop, *parts.dispatcher);
-  Loop& loop = parts.loop;
-  parts.inbound.emplace(InboundParts{
-      .world = *parts.world,
-      .queue = *queue,
-      .directory = *directory,
-      .logins = *logins,
-      .admission = *admission,
-      .metrics = metrics,
-      .log = log,
-      .options = [this] { return inbound_options_now(); },
-      .store_health = [this] { return store->health(); },
-      .is_over_quota =
-          [this, &loop](Address mailbox, std::uint64_t octets) {
-            return is_over_quota(loop, std::move(mailbox), octets);
-          },
-      .verify_recipient =
-          [&parts](Address recipient) { return parts.probe->ask(std::move(recipient)); },
-  });
-  parts.acceptor = std::make_unique<Acceptor>(*parts.inbound);
-  parts.pop3.emplace(Pop3Parts{
-      .world = *parts.world,
-      .mailboxes = *mailboxes,
-      .logins = *logins,
-      .metrics = metrics,
-      .log = log,
-      .options = [this] { return pop3_options_now(); },
-      .admit = [this](const IpAddress& address) { return admit_reader(address); },
-  });
-  parts.pop3_acceptor = std::make_unique<Pop3Acceptor>(*parts.pop3);
-  parts.web = std::make_unique<HttpServer>(parts.loop, HttpServerOptions{});
-  shards.push_back(std::move(shard));
-  return {};
-}
-
-Pop3Admission Node::State::admit_reader(const IpAddress& address) {
-  Admission::Answer answer = admission->admit(address, store->health().sealed);
-  if (answer.refusal) return Pop3Admission{nullptr, answer.refusal->lines.at(0)};
-  return Pop3Admission{std::make_shared<Admission::Ticket>(std::move(answer.ticket)), {}};
-}
-
-Task<bool> Node::State::is_over_quota(Loop& loop, Address mailbox, std::uint64_t octets) {
-  auto user = directory->user(mailbox);
-  if (!user || user->quota_octets == 0) co_return false;
-  auto answer = co_await mailboxes->check_quota(loop, std::move(mailbox), octets);
-  co_return answer && *answer == QuotaAnswer::full;
 }
 
 void Node::State::run_shards() {
@@ -170,7 +83,10 @@ Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Met
   TRY(state->load_tls());
   TRY(state->own_storage());
   TRY(state->open_store());
-  TRY(state->make_parts());
+  TRY(state->make_parts(reader_threads, nullptr));
+  OffloadOptions offload_options;
+  offload_options.threads = std::max(2u, std::thread::hardware_concurrency());
+  state->offload = std::make_unique<OffloadPool>(offload_options);
   const std::size_t count = shard_count(state->settings());
   for (std::size_t i = 0; i < count; ++i) TRY(state->make_shard());
   TRY(state->bind_listeners());
@@ -178,17 +94,7 @@ Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Met
   state->run_shards();
   state->api = state->make_api();
   NodeShard& first = *state->shards.front();
-  state->event_log = std::make_unique<EventLog>(first.loop, *state->readers, log);
-  SweepOptions sweep;
-  sweep.keep_events = [state = state.get()] {
-    std::lock_guard lock(state->mutex);
-    return state->settings().retention.events;
-  };
-  state->sweeps = std::make_unique<Sweeps>(first.loop, *state->committer, sweep, metrics, log);
-  first.run([&] {
-    state->event_log->start();
-    state->sweeps->start();
-  });
+  first.run([&] { state->start_duties(first.loop); });
   Result<void> opened = state->open_sockets();
   if (opened) {
     state->serve_listeners();
@@ -210,15 +116,8 @@ void Node::State::drain() {
   struct End {
     static Task<void> run(State& state, NodeShard& shard, Moment until,
                           std::shared_ptr<std::promise<void>> done) {
-      co_await shard.acceptor->stop(until - std::chrono::seconds(1));
-      co_await shard.pop3_acceptor->stop(until - std::chrono::seconds(1));
-      co_await shard.web->stop();
-      co_await shard.dispatcher->stop(until);
-      if (&shard == state.shards.front().get()) {
-        co_await state.sweeps->stop();
-        co_await state.queue->stop(shard.loop);
-        co_await state.event_log->stop();
-      }
+      const bool is_first = &shard == state.shards.front().get();
+      co_await state.NodeCore::stop(shard, is_first ? ShardRole::first : ShardRole::other, until);
       done->set_value();
     }
   };

@@ -5,51 +5,32 @@
 #include <mutex>
 #include <thread>
 
-#include "accounts/directory.h"
-#include "accounts/login.h"
-#include "accounts/mailbox.h"
-#include "accounts/verify_cache.h"
 #include "api/call.h"
 #include "app/node.h"
-#include "app/options.h"
-#include "duties/maillog.h"
-#include "duties/notices.h"
-#include "duties/sweeps.h"
-#include "inbound/acceptor.h"
+#include "app/node_core.h"
 #include "net/http_client.h"
-#include "net/http_server.h"
 #include "net/resolver.h"
 #include "net/tcp.h"
-#include "outbound/dispatcher.h"
-#include "outbound/recipient_probe.h"
-#include "reading/pop3_acceptor.h"
 #include "run/disk.h"
 #include "run/offload.h"
 #include "run/shard.h"
 #include "run/system.h"
-#include "store/committer.h"
 
 namespace goniec {
 
-// One thread and all that lives on its loop. The order is the order of making.
-struct NodeShard {
+// The doors of one thread.
+struct SystemShard {
   Shard loop;
   SystemNetwork network;
   std::unique_ptr<UnboundResolver> resolver;
   std::unique_ptr<HttpClient> http;
-  std::optional<World> world;
-  std::unique_ptr<Hosts> hosts;
-  std::unique_ptr<LocalDelivery> local;
-  std::unique_ptr<Dispatcher> dispatcher;
-  std::unique_ptr<RecipientProbe> probe;
-  std::optional<InboundParts> inbound;
-  std::unique_ptr<Acceptor> acceptor;
-  std::optional<Pop3Parts> pop3;
-  std::unique_ptr<Pop3Acceptor> pop3_acceptor;
-  std::unique_ptr<HttpServer> web;
+  SystemShard() : network(loop) {}
+};
+
+// One thread and all that lives on its loop.
+struct NodeShard : SystemShard, ShardParts {
   std::thread thread;
 
-  NodeShard() : network(loop) {}
   // Runs `work` on the loop and waits for it. Not from the loop itself.
   template <class F>
   auto run(F work) {
@@ -74,64 +55,28 @@ struct BoundListener {
   Endpoint address;                                  // as bound
 };
 
-struct Node::State {
-  LoadedConfig config;             // replaced by a reload, under the mutex
-  const std::string storage_path;  // never changes while the node lives
-  LogSink& log;
-  Metrics& metrics;
+struct SystemDoors {
   SystemDisk disk;
   SystemClock clock;
   SystemRandom random;
+};
 
-  std::unique_ptr<Store> store;
-  std::unique_ptr<Committer> committer;
-  std::unique_ptr<ReaderPool> readers;
-  std::unique_ptr<Directory> directory;
-  std::unique_ptr<Logins> logins;
-  std::unique_ptr<Mailboxes> mailboxes;
-  std::unique_ptr<Admission> admission;
-  VerifyCache verified_recipients;
+struct Node::State : SystemDoors, NodeCore {
   std::unique_ptr<OffloadPool> offload;
-  std::unique_ptr<Queue> queue;
-  std::unique_ptr<Notices> notices;
-  IntakeOptions intake;
   std::vector<std::unique_ptr<NodeShard>> shards;
   std::vector<BoundListener> bound;
   std::unique_ptr<ApiContext> api;
-  std::unique_ptr<EventLog> event_log;  // on the first shard, and:
-  std::unique_ptr<Sweeps> sweeps;
-
-  mutable std::mutex mutex;  // what a reload replaces
-  std::shared_ptr<const InboundOptions> inbound_now;
-  std::shared_ptr<const Pop3Options> pop3_now;
-  std::shared_ptr<const TlsContext> client_tls;
   std::promise<void> stop_asked;
   bool stop_was_asked = false;
 
   State(LoadedConfig loaded, LogSink& sink, Metrics& registry)
-      : config(std::move(loaded)),
-        storage_path(config.config.storage.path),
-        log(sink),
-        metrics(registry) {}
+      : NodeCore(std::move(loaded), sink, registry, NodeDoors{disk, clock, random}) {}
 
-  const Config& settings() const { return config.config; }
-  std::shared_ptr<const InboundOptions> inbound_options_now() const {
-    std::lock_guard lock(mutex);
-    return inbound_now;
-  }
-  std::shared_ptr<const Pop3Options> pop3_options_now() const {
-    std::lock_guard lock(mutex);
-    return pop3_now;
-  }
   void say(LogLevel level, std::string event, std::string text);
 
   // node.cc
   Result<void> open_store();
-  Result<void> make_parts();
   Result<void> make_shard();
-  Result<void> load_tls();
-  Pop3Admission admit_reader(const IpAddress& address);
-  Task<bool> is_over_quota(Loop& loop, Address mailbox, std::uint64_t octets);
   void run_shards();
   Result<void> reload();
   void drain();

@@ -1,0 +1,119 @@
+// See node_core.h.
+// Making in the order of the arrows; ending: who takes work first, who carries it after, what
+// remembers last.
+#include "app/node_core.h"
+
+namespace goniec {
+
+Result<void> NodeCore::load_tls() {
+  std::shared_ptr<const TlsContext> server;
+  if (settings().tls.given()) {
+    TlsCertificate certificate =
+        TRY(read_certificate(doors.disk, settings().tls.certificate, settings().tls.key));
+    server = TRY(TlsContext::server({std::move(certificate)}));
+  }
+  TlsClientTrust trust;
+  trust.roots = TlsTrust::system;
+  auto client = TRY(TlsContext::client(trust));
+  std::lock_guard lock(mutex);
+  pop3_now = std::make_shared<const Pop3Options>(pop3_options(settings(), server));
+  inbound_now =
+      std::make_shared<const InboundOptions>(inbound_options(settings(), std::move(server)));
+  if (!client_tls) client_tls = std::move(client);
+  return {};
+}
+
+Result<void> NodeCore::make_parts(std::size_t reader_threads, Loop* driver) {
+  committer = std::make_unique<Committer>(*store, CommitterLimits{}, metrics, log, driver);
+  readers = std::make_unique<ReaderPool>(*store, reader_threads);
+  auto reader = TRY(store->reader());
+  directory = TRY(Directory::open(directory_options(settings()), *committer, *reader));
+  logins = std::make_unique<Logins>(*directory, login_limits(settings()), metrics, doors.random);
+  mailboxes = std::make_unique<Mailboxes>(*directory, *committer, *readers);
+  admission = std::make_unique<Admission>(admission_limits(settings()), metrics);
+  queue = std::make_unique<Queue>(queue_options(settings()), *committer, *readers, metrics, log);
+  intake = intake_options(settings());
+  notices = std::make_unique<Notices>(*queue, *directory, intake, metrics, log);
+  queue->set_notice_maker(*notices);
+  return {};
+}
+
+void NodeCore::make_shard(ShardParts& parts, World world) {
+  parts.world.emplace(world);
+  Loop& loop = world.loop;
+  parts.hosts = std::make_unique<Hosts>(hosts_options(settings()), *parts.world);
+  parts.local = std::make_unique<LocalDelivery>(*directory, *readers, *queue, loop);
+  parts.dispatcher =
+      std::make_unique<Dispatcher>(dispatcher_options(settings()), *parts.hosts, *queue,
+                                   *parts.local, client_tls, *parts.world, metrics, log);
+  parts.probe = std::make_unique<RecipientProbe>(dispatcher_options(settings()), *parts.hosts,
+                                                 verified_recipients, client_tls, *parts.world);
+  queue->add_shard(loop, *parts.dispatcher);
+  parts.inbound.emplace(InboundParts{
+      .world = *parts.world,
+      .queue = *queue,
+      .directory = *directory,
+      .logins = *logins,
+      .admission = *admission,
+      .metrics = metrics,
+      .log = log,
+      .options = [this] { return inbound_options_now(); },
+      .store_health = [this] { return store->health(); },
+      .is_over_quota =
+          [this, &loop](Address mailbox, std::uint64_t octets) {
+            return is_over_quota(loop, std::move(mailbox), octets);
+          },
+      .verify_recipient =
+          [&parts](Address recipient) { return parts.probe->ask(std::move(recipient)); },
+  });
+  parts.acceptor = std::make_unique<Acceptor>(*parts.inbound);
+  parts.pop3.emplace(Pop3Parts{
+      .world = *parts.world,
+      .mailboxes = *mailboxes,
+      .logins = *logins,
+      .metrics = metrics,
+      .log = log,
+      .options = [this] { return pop3_options_now(); },
+      .admit = [this](const IpAddress& address) { return admit_reader(address); },
+  });
+  parts.pop3_acceptor = std::make_unique<Pop3Acceptor>(*parts.pop3);
+  parts.web = std::make_unique<HttpServer>(loop, HttpServerOptions{});
+}
+
+Pop3Admission NodeCore::admit_reader(const IpAddress& address) {
+  Admission::Answer answer = admission->admit(address, store->health().sealed);
+  if (answer.refusal) return Pop3Admission{nullptr, answer.refusal->lines.at(0)};
+  return Pop3Admission{std::make_shared<Admission::Ticket>(std::move(answer.ticket)), {}};
+}
+
+Task<bool> NodeCore::is_over_quota(Loop& loop, Address mailbox, std::uint64_t octets) {
+  auto user = directory->user(mailbox);
+  if (!user || user->quota_octets == 0) co_return false;
+  auto answer = co_await mailboxes->check_quota(loop, std::move(mailbox), octets);
+  co_return answer && *answer == QuotaAnswer::full;
+}
+
+void NodeCore::start_duties(Loop& loop) {
+  event_log = std::make_unique<EventLog>(loop, *readers, log);
+  SweepOptions sweep;
+  sweep.keep_events = [this] {
+    std::lock_guard lock(mutex);
+    return settings().retention.events;
+  };
+  sweeps = std::make_unique<Sweeps>(loop, *committer, sweep, metrics, log);
+  event_log->start();
+  sweeps->start();
+}
+
+Task<void> NodeCore::stop(ShardParts& parts, ShardRole role, Moment until) {
+  co_await parts.acceptor->stop(until - std::chrono::seconds(1));
+  co_await parts.pop3_acceptor->stop(until - std::chrono::seconds(1));
+  co_await parts.web->stop();
+  co_await parts.dispatcher->stop(until);
+  if (role == ShardRole::other) co_return;
+  co_await sweeps->stop();
+  co_await queue->stop(parts.world->loop);
+  co_await event_log->stop();
+}
+
+}  // namespace goniec
