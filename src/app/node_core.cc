@@ -24,7 +24,7 @@ Result<void> NodeCore::load_tls() {
 }
 
 Result<void> NodeCore::make_parts(std::size_t reader_threads, Loop* driver) {
-  committer = std::make_unique<Committer>(*store, CommitterLimits{}, metrics, log, driver);
+  committer = std::make_unique<Committer>(*store, committer_limits(), metrics, log, driver);
   readers = std::make_unique<ReaderPool>(*store, reader_threads);
   auto reader = TRY(store->reader());
   directory = TRY(Directory::open(directory_options(settings()), *committer, *reader));

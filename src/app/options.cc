@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace goniec {
 namespace {
 
@@ -38,6 +40,11 @@ RouteTls tls_of(RelayTls tls) {
   return RouteTls::opportunistic;
 }
 
+// Content in memory, in two places: not more than an eighth of what the process may have.
+std::size_t share_of_memory(std::size_t wanted) {
+  return std::min<std::uint64_t>(wanted, memory_limit_octets() / 8);
+}
+
 }  // namespace
 
 QueueOptions queue_options(const Config& config) {
@@ -48,7 +55,14 @@ QueueOptions queue_options(const Config& config) {
   options.retry.delay_notice = config.retry.delay_notice;
   options.hostname = config.hostname.ascii();
   options.keep_bodies = config.retention.bodies;
+  options.limits.window_octets = share_of_memory(options.limits.window_octets);
   return options;
+}
+
+CommitterLimits committer_limits() {
+  CommitterLimits limits;
+  limits.waiting_octets = share_of_memory(limits.waiting_octets);
+  return limits;
 }
 
 DirectoryOptions directory_options(const Config& config) {
@@ -67,7 +81,7 @@ LoginLimits login_limits(const Config& config) {
 }
 
 AdmissionLimits admission_limits(const Config& config) {
-  AdmissionLimits limits;
+  AdmissionLimits limits = limits_for(memory_limit_octets());
   limits.connections_per_address = config.limits.connections_per_address;
   return limits;
 }

@@ -16,6 +16,7 @@
 namespace goniec {
 
 QueueOptions queue_options(const Config& config);
+CommitterLimits committer_limits();
 DirectoryOptions directory_options(const Config& config);
 LoginLimits login_limits(const Config& config);
 AdmissionLimits admission_limits(const Config& config);

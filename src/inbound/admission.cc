@@ -2,9 +2,8 @@
 #include "inbound/admission.h"
 
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include <cstdio>
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -18,20 +17,6 @@ std::string key_of(const IpAddress& address) {
          (address.v6 ? "6" : "4");
 }
 
-std::uint64_t machine_octets() {
-  const auto pages = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES));
-  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-std::uint64_t resident_octets() {
-  unsigned long size = 0, resident = 0;
-  if (std::FILE* file = std::fopen("/proc/self/statm", "re")) {
-    if (std::fscanf(file, "%lu %lu", &size, &resident) != 2) resident = 0;
-    std::fclose(file);
-  }
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
 // Three quarters of what the process may open: the rest is for delivery, the store and the
 // operator.
 std::size_t descriptor_share() {
@@ -42,8 +27,18 @@ std::size_t descriptor_share() {
 
 }  // namespace
 
-Admission::Admission(AdmissionLimits limits, Metrics& metrics)
+AdmissionLimits limits_for(std::uint64_t memory_octets) {
+  AdmissionLimits limits;
+  limits.memory_octets = memory_octets / 4 * 3;
+  limits.waiting_octets = std::min<std::uint64_t>(limits.waiting_octets, memory_octets / 2);
+  limits.drafts_octets = std::min<std::uint64_t>(limits.drafts_octets, memory_octets / 4);
+  return limits;
+}
+
+Admission::Admission(AdmissionLimits limits, Metrics& metrics,
+                     std::function<std::uint64_t()> resident)
     : limits_(limits),
+      resident_(std::move(resident)),
       open_(
           metrics.gauge("goniec_connections_open", "Connections open now", {{"direction", "in"}})) {
   set_limits(limits);
@@ -52,14 +47,14 @@ Admission::Admission(AdmissionLimits limits, Metrics& metrics)
 void Admission::set_limits(AdmissionLimits limits) {
   std::lock_guard lock(mutex_);
   limits_ = limits;
-  if (limits_.memory_octets == 0) limits_.memory_octets = machine_octets() / 4 * 3;
   limits_.connections = std::min(limits_.connections, descriptor_share());
 }
 
-bool Admission::memory_is_short() {  // REQUIRES mutex_; looks every 64th time
+bool Admission::memory_is_short() {
+  constexpr std::uint32_t between_looks = 16;  // asking costs microseconds
   if (until_memory_check_ == 0) {
-    memory_short_ = resident_octets() > limits_.memory_octets;
-    until_memory_check_ = 64;
+    memory_short_ = limits_.memory_octets > 0 && resident_() > limits_.memory_octets;
+    until_memory_check_ = between_looks;
   }
   --until_memory_check_;
   return memory_short_;
@@ -96,13 +91,15 @@ Admission::Answer Admission::admit(const IpAddress& address, bool store_sealed) 
 }
 
 bool Admission::take_draft() {
-  const std::size_t now = ++drafts_;
-  if (now * limits_.draft_octets <= limits_.drafts_octets) return true;
-  --drafts_;
-  return false;
+  std::lock_guard lock(mutex_);
+  if ((drafts_ + 1) * limits_.draft_octets > limits_.drafts_octets || memory_is_short())
+    return false;
+  ++drafts_;
+  return true;
 }
 
 void Admission::give_draft() {
+  std::lock_guard lock(mutex_);
   --drafts_;
 }
 

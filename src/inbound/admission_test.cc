@@ -1,0 +1,83 @@
+// Budgets refuse with their reply, give back what was taken, and follow the memory there is.
+#include "inbound/admission.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace goniec {
+namespace {
+
+const IpAddress somebody = *IpAddress::parse("192.0.2.1");
+const IpAddress another = *IpAddress::parse("192.0.2.2");
+
+struct Door {
+  Metrics metrics;
+  std::uint64_t resident = 0;
+  Admission admission;
+  explicit Door(AdmissionLimits limits) : admission(limits, metrics, [this] { return resident; }) {}
+  std::string refused_rule(const IpAddress& address) {
+    auto answer = admission.admit(address, false);
+    if (!answer.refusal) open.push_back(std::move(answer.ticket));
+    return answer.refusal ? answer.rule : "";
+  }
+  std::vector<Admission::Ticket> open;
+};
+
+TEST(Admission, every_budget_refuses_with_its_own_rule_and_gives_back) {
+  Door door({.connections_per_address = 2, .connections = 3});
+  EXPECT_EQ(door.refused_rule(somebody), "");
+  EXPECT_EQ(door.refused_rule(somebody), "");
+  EXPECT_EQ(door.refused_rule(somebody), "limit.connections_per_address");
+  EXPECT_EQ(door.refused_rule(another), "");
+  EXPECT_EQ(door.refused_rule(another), "pressure.resources");
+  door.open.clear();
+  EXPECT_EQ(door.admission.connections(), 0u);
+  EXPECT_EQ(door.refused_rule(another), "");
+}
+
+TEST(Admission, sessions_before_login_share_a_budget_that_login_leaves) {
+  Door door({.connections_per_address = 9, .session_octets = 100, .waiting_octets = 200});
+  EXPECT_EQ(door.refused_rule(somebody), "");
+  EXPECT_EQ(door.refused_rule(somebody), "");
+  EXPECT_EQ(door.refused_rule(somebody), "pressure.waiting");
+  door.open[0].logged_in();
+  EXPECT_EQ(door.refused_rule(somebody), "");
+}
+
+TEST(Admission, messages_being_received_share_a_budget) {
+  Door door({.drafts_octets = 250, .draft_octets = 100});
+  EXPECT_TRUE(door.admission.take_draft());
+  EXPECT_TRUE(door.admission.take_draft());
+  EXPECT_FALSE(door.admission.take_draft());
+  door.admission.give_draft();
+  EXPECT_TRUE(door.admission.take_draft());
+}
+
+TEST(Admission, above_its_memory_the_process_takes_no_connection_and_no_message) {
+  Door door({.connections_per_address = 1000, .memory_octets = 1000});
+  EXPECT_EQ(door.refused_rule(somebody), "");
+  EXPECT_TRUE(door.admission.take_draft());
+  door.resident = 1001;
+  std::string rule;
+  for (int i = 0; i < 16; ++i) rule = door.refused_rule(somebody);  // it does not look every time
+  EXPECT_EQ(rule, "pressure.resources");
+  EXPECT_FALSE(door.admission.take_draft());
+  door.resident = 900;
+  for (int i = 0; i < 16; ++i) rule = door.refused_rule(somebody);
+  EXPECT_EQ(rule, "");
+  EXPECT_TRUE(door.admission.take_draft());
+}
+
+TEST(Admission, budgets_follow_the_memory_there_is) {
+  const AdmissionLimits small = limits_for(256u << 20), large = limits_for(64ull << 30);
+  EXPECT_EQ(small.memory_octets, 192u << 20);
+  EXPECT_EQ(small.drafts_octets, 64u << 20);
+  EXPECT_EQ(small.waiting_octets, 128u << 20);
+  EXPECT_EQ(large.drafts_octets, AdmissionLimits{}.drafts_octets);
+  EXPECT_EQ(large.waiting_octets, AdmissionLimits{}.waiting_octets);
+  EXPECT_GE(large.waiting_octets / large.session_octets, large.connections);
+}
+
+}  // namespace
+}  // namespace goniec
