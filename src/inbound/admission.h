@@ -8,8 +8,8 @@
 //   store sealed                 421 4.3.0   nothing can be promised
 //   messages being received      452 4.3.1   each is charged its buffers; none above
 //                                            `memory_octets`
-// What is there to share is known by limits_for(): budgets follow the limit of the control group,
-// so that a small container sheds load and is not killed. Any thread. A Ticket gives back when it goes.
+// limits_for() says what there is to share: budgets follow the limit of the control group, so that
+// a small container sheds load and is not killed. Any thread. A Ticket gives back when it goes.
 #pragma once
 #include <atomic>
 #include <cstdint>
