@@ -11,7 +11,8 @@ sys.dont_write_bytecode = True
 import results  # noqa: E402
 import servers  # noqa: E402
 
-BENCHES = {'relay': 'side_by_side', 'accept': 'side_by_side', 'tls': 'side_by_side', 'idle': 'idle', 'latency': 'latency'}
+BENCHES = {'relay': 'side_by_side', 'accept': 'side_by_side', 'tls': 'side_by_side', 'idle': 'idle', 'latency': 'latency', 'depth': 'depth',
+           'fanout': 'fanout'}
 
 
 def main():

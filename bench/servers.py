@@ -121,6 +121,7 @@ class Server:
 class Goniec(Server):
     name, port = 'goniec', 2500
     changes = {}         # of the configuration, by table
+    routes = []          # before the one to the sink
 
     def settings(self, hold):
         route = {'domains': ['*'], 'relay': f'smtp://127.0.0.1:{SILENT_PORT if hold else self.hop}', 'tls': 'required' if self.tls else 'none'}
@@ -133,7 +134,7 @@ class Goniec(Server):
         if self.by_dns:
             settings['delivery'] = {'private_targets': True}
         else:
-            settings['route'] = [route]
+            settings['route'] = [*self.routes, route]
         if self.tls:
             certificate, key = make_certificate(stage.STAGE, 'localhost')
             settings['tls'] = {'certificate': certificate, 'key': key}
@@ -144,6 +145,10 @@ class Goniec(Server):
 
     def start(self, hold):
         self.fresh()
+        return self.start_again(hold)
+
+    def start_again(self, hold):
+        """With the queue that is there."""
         (self.disk / 'goniec.toml').write_text(toml(self.settings(hold)))
         return self.launch()
 

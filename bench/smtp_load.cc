@@ -3,7 +3,8 @@
 //   tls              STARTTLS first; a new connection resumes the session of one before
 //   a_session=N      messages before QUIT and a new connection (900)
 //   recipients=N     recipients a message (1)
-//   domains=N:NAME   the recipients' domains are d0.NAME … dN-1.NAME in turn (dest.test)
+//   to=DOMAIN        the recipients' domain (dest.test)
+//   domains=N:NAME   the recipients' domains are d0.NAME … dN-1.NAME in turn
 //   patient          a 4xx reply or a closed connection is counted and the message tried again
 // One thread, epoll, many sessions on loopback. Prints one JSON object: messages, seconds from the
 // first connection to the last 250, the time from the final dot to its 250 (p50, p99,
@@ -273,6 +274,7 @@ void read_option(Plan& plan, std::string_view word) {
   if (name == "patient") plan.patient = true;
   if (name == "a_session") plan.a_session = std::atoi(value.c_str());
   if (name == "recipients") plan.recipients = std::atoi(value.c_str());
+  if (name == "to") plan.domain = value;
   if (name == "domains") {
     plan.domains = std::atoi(value.c_str());
     plan.domain = value.substr(value.find(':') + 1);
