@@ -133,6 +133,7 @@ class Goniec(Server):
                          {'kind': 'admin', 'address': '127.0.0.1:8025'}]}
         if self.by_dns:
             settings['delivery'] = {'private_targets': True}
+            settings['resolver'] = {'servers': [f'{stage.ADDRESSES["dns"]}:53'], 'dnssec': 'off'}
         else:
             settings['route'] = [*self.routes, route]
         if self.tls:
