@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""The torture test: what a server answered 250 must survive every crash that can be made here.
+
+    ./x torture [--kills N] [--server NAME,…] [--parts NAME,…] [--short] [--seed N] [--report]
+Parts: self (the auditor finds stubs that lose), kills (kill -9 at random moments under load), terms
+(SIGTERM under load). Servers: goniec, postfix, exim, opensmtpd; the peers need root, for namespaces,
+and Debian's packages. --report writes docs/torture.md from what the runs left in build/torture/results.
+Promises: a server is known by its hooks alone (hooks/common), the sink is never killed, a fault is real
+and not imitated. Closes with `N passed, N failed`.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from trial import ROOT, Server, fresh, verdict  # noqa: E402
+import kills  # noqa: E402
+
+PLACE = ROOT / 'build/torture'
+PEERS = ('postfix', 'exim', 'opensmtpd')
+
+
+class Run:
+    """What the parts are given: options, a folder of their own, and where results go."""
+
+    def __init__(self, options):
+        self.options, self.passed, self.failed = options, 0, 0
+        self.short, self.seed = options.short, options.seed
+        self.views = {}
+
+    def check(self, name, good, detail=''):
+        self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
+        print(f'{"ok  " if good else "FAIL"}  {name}: {detail}', flush=True)
+        return good
+
+    def server(self, name, folder='server', **environment):
+        place = fresh(PLACE / name / folder)
+        if name in PEERS and name not in self.views:
+            import peers
+            self.views[name] = peers.view(name)
+        view = self.views.get(name, '')
+        if view:
+            import peers
+            peers.mount_spool(name, view, place)
+        return Server(name, place, view, **environment)
+
+    def keep(self, server, part, figures):
+        """One file a server and part: the last run counts. The short form is no result."""
+        if self.short:
+            return
+        folder = PLACE / 'results'
+        folder.mkdir(parents=True, exist_ok=True)
+        commit = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        figures = {'server': server.name, 'part': part, 'version': server.hook('version', check=False).strip().splitlines()[:1],
+                   'date': time.strftime('%Y-%m-%d', time.gmtime()), 'commit': commit, **figures}
+        (folder / f'{server.name}.{part}.json').write_text(json.dumps(figures, indent=1) + '\n')
+
+
+# ------------------------------------------------------------ parts
+def self_test(run):
+    """The auditor is believed because it finds these."""
+    wanted = {'none': None, 'early': 'lost', 'truncate': 'corrupt'}
+    for fault, name in wanted.items():
+        server = run.server('stub', f'self-{fault}', TORTURE_FAULT=fault)
+        found = kills.random_kills(server, PLACE / 'stub/trial', 10, 100, run.seed, tempers='ok', largest=65536, recipients=3)
+        good, text = verdict(found)
+        run.check(f'stub {fault}: ' + (f'{name} is found' if name else 'nothing is found'), found[name] > 0 if name else good, text)
+
+
+def random_kills(run, name):
+    count = run.options.kills or (100 if run.short else 1000)
+    server = run.server(name)
+    found = kills.random_kills(server, PLACE / name / 'kills', count, 0, run.seed, **({'largest': 65536, 'longest_s': 0.3} if run.short else {}))
+    good, text = verdict(found)
+    run.check(f'{name}: {count} kills under load', good, text)
+    run.keep(server, 'kills', found)
+
+
+def terms(run, name):
+    server = run.server(name)
+    count = 5 if run.short else 100
+    worst, found = kills.terms(server, PLACE / name / 'terms', count, run.seed)
+    good, text = verdict(found)
+    run.check(f'{name}: {count} times SIGTERM under load', good and worst <= 10, f'longest end {worst:.2f} s; {text}')
+    run.keep(server, 'terms', {**found, 'times': count, 'worst_end_s': round(worst, 2)})
+
+
+PARTS = {'kills': random_kills, 'terms': terms}
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(prog='./x torture', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--kills', type=int, default=0)
+    parser.add_argument('--server', default='goniec', help='goniec,postfix,exim,opensmtpd or all')
+    parser.add_argument('--parts', default='')
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--short', action='store_true')
+    parser.add_argument('--report', action='store_true')
+    return parser.parse_args(words)
+
+
+def main():
+    options = parse(sys.argv[1:])
+    servers = ['goniec', *PEERS] if options.server == 'all' else options.server.split(',')
+    peers_wanted = [name for name in servers if name in PEERS]
+    if peers_wanted:
+        sys.path.insert(0, str(ROOT / 'tests/peers'))
+        import stage
+        stage.unpack(*peers_wanted)
+        stage.enter()
+    os.chdir(ROOT)
+    run = Run(options)
+    parts = options.parts.split(',') if options.parts else ['self', *PARTS]
+    for part in parts:
+        try:
+            if part == 'self':
+                self_test(run)
+                continue
+            for name in servers:
+                PARTS[part](run, name)
+        except Exception as error:  # a server that does not come up again is a finding, not the end of the run
+            import traceback
+            traceback.print_exc()
+            run.check(f'{part}', False, f'{type(error).__name__}: {str(error)[:1000]}')
+    print(f'\n{run.passed} passed, {run.failed} failed')
+    return 1 if run.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
