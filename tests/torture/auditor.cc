@@ -1,6 +1,6 @@
 // auditor client|sink|judge|stub --option value …: the mail-loss auditor. It speaks SMTP
 // and nothing else, so that any server can be put through it; what the parts do stands in their
-// own files. Refuses: unknown words (64). Promises: what client and sink say is on their disk first.
+// own files. Refuses: unknown words (64). Promises: what the parts say, their disk has.
 #include <csignal>
 #include <cstdio>
 #include <map>

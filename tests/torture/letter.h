@@ -1,11 +1,10 @@
 // The messages of the auditor: made from a seed, so that client and sink need no common memory.
 //
-// A message has the header `X-Audit: RUN-SEQ-SHA256`, where the digest is that of the body as it
-// was before dot-stuffing, and recipients s<SEQ>r<K>@<TEMPER>.audit.test. The temper is what the sink
-// does with that recipient: ok, once (450 the first time), cut (closes after the final dot, before
-// its 250, the first time), shut (421 to DATA the first time), slow, refuse (550), later (450
-// always). Bodies hold what servers get wrong: dots at line starts, eight-bit octets, lines of 998
-// octets, empty lines.
+// A message has the header `X-Audit: RUN-SEQ-SHA256`, where the digest is that of the body before
+// dot-stuffing, and recipients s<SEQ>r<K>@<TEMPER>.audit.test. The temper is what the sink does
+// with that recipient: ok, once (450 the first time), cut (closes after the final dot, before its
+// 250, the first time), shut (421 to DATA the first time), slow, refuse (550), later (450 always).
+// Bodies hold what servers get wrong: dots at line starts, eight-bit octets, lines of 998 octets.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The torture test: what a server answered 250 must survive every crash that can be made here.
 
-    ./x torture [--kills N] [--server NAME,…] [--parts NAME,…] [--short] [--seed N] [--report]
+    ./x torture [--kills N] [--images N] [--server NAME,…] [--parts NAME,…] [--short] [--seed N] [--report]
 Parts: self (the auditor finds stubs that lose), kills (kill -9 at random moments under load), terms
-(SIGTERM under load). Servers: goniec, postfix, exim, opensmtpd; the peers need root, for namespaces,
+(SIGTERM under load), power (power cuts, by recording and rebuilding the disk). Servers: goniec, postfix, exim, opensmtpd; the peers need root, for namespaces,
 and Debian's packages. --report writes docs/torture.md from what the runs left in build/torture/results.
 Promises: a server is known by its hooks alone (hooks/common), the sink is never killed, a fault is real
 and not imitated. Closes with `N passed, N failed`.
@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from trial import ROOT, Server, fresh, verdict  # noqa: E402
 import kills  # noqa: E402
+import power  # noqa: E402
 
 PLACE = ROOT / 'build/torture'
 PEERS = ('postfix', 'exim', 'opensmtpd')
@@ -72,6 +73,25 @@ def self_test(run):
         run.check(f'stub {fault}: ' + (f'{name} is found' if name else 'nothing is found'), found[name] > 0 if name else good, text)
 
 
+def power_self_test(run):
+    """A sync after the 250: kill -9 loses nothing by it, power loss does."""
+    for fault in ('none', 'late_sync'):
+        server = run.server('stub', f'power-{fault}', TORTURE_FAULT=fault)
+        total = power.power_loss(server, PLACE / 'stub/power', 20, 60, run.seed, ('contract',), 'ok')['contract']
+        lost = total.pop('lost')
+        run.check(f'stub {fault}: power loss ' + ('loses nothing' if fault == 'none' else 'is seen to lose'), (lost > 0) == (fault == 'late_sync'), f'lost {lost}, {total}')
+
+
+def power_loss(run, name):
+    server = run.server(name)
+    models = ('contract',) if run.short else ('contract', 'ext4')
+    images = run.options.images or (30 if run.short else 1000)
+    for model, total in power.power_loss(server, PLACE / name / 'power', images, 100 if run.short else 300, run.seed, models).items():
+        bad = any(total[each] for each in ('lost', 'corrupt', 'ghosts', 'dead'))
+        run.check(f'{name}: {total["images"]} images of a power loss, {model}', not bad, str(total))
+        run.keep(server, f'power-{model}', total)
+
+
 def random_kills(run, name):
     count = run.options.kills or (100 if run.short else 1000)
     server = run.server(name)
@@ -90,12 +110,13 @@ def terms(run, name):
     run.keep(server, 'terms', {**found, 'times': count, 'worst_end_s': round(worst, 2)})
 
 
-PARTS = {'kills': random_kills, 'terms': terms}
+PARTS = {'kills': random_kills, 'terms': terms, 'power': power_loss}
 
 
 def parse(words):
     parser = argparse.ArgumentParser(prog='./x torture', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--kills', type=int, default=0)
+    parser.add_argument('--images', type=int, default=0)
     parser.add_argument('--server', default='goniec', help='goniec,postfix,exim,opensmtpd or all')
     parser.add_argument('--parts', default='')
     parser.add_argument('--seed', type=int, default=1)
@@ -120,6 +141,7 @@ def main():
         try:
             if part == 'self':
                 self_test(run)
+                power_self_test(run)
                 continue
             for name in servers:
                 PARTS[part](run, name)

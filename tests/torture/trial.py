@@ -98,6 +98,11 @@ class Server:
         except OSError:
             return True
 
+    def aliases(self):
+        """Other names of the spool: as the server sees it inside its view, and as a mount point."""
+        lines = self.hook('spool-dir').strip().splitlines()[1:]
+        return [line for name in lines for line in (name, self.environment['TORTURE_VIEW'] + name)]
+
     def output(self):
         path = self.folder / 'output'
         return path.read_text(errors='replace') if path.exists() else ''
