@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 namespace goniec {
@@ -84,9 +85,17 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+// Eight octets at a time: it looks at whole bodies.
 bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  std::uint64_t seen = 0;
+  while (text.size() >= sizeof seen) {
+    std::uint64_t octets = 0;
+    std::memcpy(&octets, text.data(), sizeof octets);
+    seen |= octets;
+    text.remove_prefix(sizeof octets);
+  }
+  for (const char c : text) seen |= static_cast<unsigned char>(c);
+  return (seen & 0x8080808080808080u) == 0;
 }
 
 bool is_control(char32_t c) {

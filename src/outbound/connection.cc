@@ -9,6 +9,7 @@ namespace goniec {
 namespace {
 
 constexpr std::size_t read_octets = 4096;
+constexpr std::size_t gather_octets = 32 * 1024;  // held back for what follows; then written
 
 bool is_unix(const Route& route) {
   return route.transport == Transport::lmtp_unix;
@@ -145,15 +146,34 @@ Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
                     false};
 }
 
+// Header and first chunk of a body, or commands that may go together, are one write.
+void OutgoingConnection::gather(std::string bytes) {
+  if (gathered_.empty()) {
+    gathered_ = std::move(bytes);
+  } else {
+    gathered_ += bytes;
+  }
+}
+
 Task<smtp::client::Step> OutgoingConnection::run() {
   namespace client = smtp::client;
   for (;;) {
     client::Step step = session_->next();
     if (auto* send = std::get_if<client::Send>(&step)) {
+      gather(std::move(send->bytes));
+      continue;
+    }
+    const bool more_follows = std::holds_alternative<client::NeedBody>(step);
+    if (!gathered_.empty() && !(more_follows && gathered_.size() < gather_octets)) {
       stream_->set_deadline(world_.loop.clock().moment() + options_->body);
-      auto written = co_await stream_->write(send->bytes);
-      if (!written) session_->receive_end(written.error().message);
-    } else if (auto* wait = std::get_if<client::NeedInput>(&step)) {
+      auto written = co_await stream_->write(gathered_);
+      gathered_.clear();
+      if (!written) {
+        session_->receive_end(written.error().message);
+        if (more_follows || std::holds_alternative<client::NeedInput>(step)) continue;
+      }
+    }
+    if (auto* wait = std::get_if<client::NeedInput>(&step)) {
       stream_->set_deadline(world_.loop.clock().moment() + timeout_of(wait->phase));
       buffer_.resize(read_octets);
       auto got = co_await stream_->read(buffer_);

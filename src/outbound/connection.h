@@ -44,6 +44,7 @@ class OutgoingConnection {
  private:
   smtp::ClientOptions client_options(ClearText clear) const;
   Task<Result<void>> start_tls();
+  void gather(std::string bytes);
   Duration timeout_of(smtp::Phase phase) const;
 
   World& world_;
@@ -54,6 +55,7 @@ class OutgoingConnection {
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<smtp::ClientSession> session_;
   std::string buffer_;
+  std::string gathered_;  // to be written with what follows
   Duration opened_in_{};
   bool handshake_failed_ = false;
 };

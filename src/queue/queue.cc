@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "base/text.h"
 #include "queue/event_data.h"
@@ -53,6 +54,25 @@ void expire_outcomes(const Entry& entry, std::vector<Outcome>& outcomes, Instant
   if (now < entry.expires) return;
   for (Outcome& outcome : outcomes)
     if (outcome.state == RecipientState::queued) outcome.state = RecipientState::expired;
+}
+
+// What is handed over of a message that was spooled: no header and prepend, they are in `content`
+// or in the store.
+struct Spooled {
+  std::shared_ptr<const Message> message;
+  std::uint64_t octets = 0;
+  const std::vector<Entry>& entries;
+  std::shared_ptr<const LoadedContent> content;
+};
+
+// A copy of the message without header and prepend, which are large: they step aside for it.
+std::shared_ptr<const Message> envelope_of(Message& message) {
+  std::string header = std::exchange(message.content.header, {});
+  std::string prepend = std::exchange(message.content.prepend, {});
+  auto envelope = std::make_shared<const Message>(message);
+  message.content.header = std::move(header);
+  message.content.prepend = std::move(prepend);
+  return envelope;
 }
 
 }  // namespace
@@ -148,8 +168,7 @@ struct Queue::State {
   Task<void> lease_loop();
   Task<void> sleep_until_due(std::optional<Instant> due);
   void hand_over_leased(std::vector<LeasedEntry> leased, Instant now);
-  void hand_over_spooled(const SpoolRequest& request, const SpoolResult& result,
-                         std::shared_ptr<const LoadedContent> content, Instant now);
+  void hand_over_spooled(Spooled spooled, const SpoolResult& result, Instant now);
   Task<Result<void>> spool_prepared(Loop& loop, SpoolRequest request,
                                     std::shared_ptr<const LoadedContent> content, Instant now);
   Task<void> tell_expanded(Loop& loop, std::shared_ptr<const Message> message, NoticePlan plan,
@@ -181,10 +200,10 @@ Task<void> Queue::State::lease_loop() {
       }
       if (got == lease_batch) continue;
     }
-    auto due = co_await committer.next_due(loop);
+    // Without room nothing can be leased: left_window() wakes. The store is not asked.
+    std::optional<Instant> due;
+    if (in_window.load() < room_limit) due = co_await committer.next_due(loop);
     if (stopping) break;
-    if (due && *due <= loop.clock().now() && in_window.load() >= room_limit)
-      due.reset();  // waits for room
     co_await sleep_until_due(due);
   }
   lease_loop_done = true;
@@ -198,7 +217,8 @@ Task<void> Queue::State::sleep_until_due(std::optional<Instant> due) {
   if (due)
     wait = std::clamp<Duration>(std::chrono::duration_cast<Duration>(*due - now), Duration(1000),
                                 longest_wait);
-  sleeping_until = now + wait;
+  const bool has_room = in_window.load() < current_options()->limits.window_entries;
+  sleeping_until = has_room ? now + wait : Instant{};  // what comes due wakes nobody without room
   loop.at(loop.clock().moment() + wait, [this] { wake.notify_all(); });
   co_await wake.wait();
   sleeping_until = Instant{};
@@ -214,18 +234,13 @@ void Queue::State::hand_over_leased(std::vector<LeasedEntry> leased, Instant now
   }
 }
 
-void Queue::State::hand_over_spooled(const SpoolRequest& request, const SpoolResult& result,
-                                     std::shared_ptr<const LoadedContent> content, Instant now) {
-  Message envelope = request.message;
-  const std::uint64_t octets = envelope.content.size();
-  envelope.content.header.clear();  // lives in `content` or in the store
-  envelope.content.prepend.clear();
-  auto message = std::make_shared<const Message>(std::move(envelope));
-  for (std::size_t i = 0; i < request.entries.size() && i < result.leases.size(); ++i) {
+void Queue::State::hand_over_spooled(Spooled spooled, const SpoolResult& result, Instant now) {
+  for (std::size_t i = 0; i < spooled.entries.size() && i < result.leases.size(); ++i) {
     if (result.leases[i].fence == 0) continue;
-    Entry entry = request.entries[i];
+    Entry entry = spooled.entries[i];
     entry.state = EntryState::leased;
-    hand_over(ReadyEntry{result.leases[i], std::move(entry), message, content, octets, now});
+    hand_over(ReadyEntry{result.leases[i], std::move(entry), spooled.message, spooled.content,
+                         spooled.octets, now});
   }
 }
 
@@ -252,16 +267,13 @@ void Queue::State::prepare_entries(SpoolRequest& request, Instant now) {
 Task<Result<void>> Queue::State::spool_prepared(Loop& loop, SpoolRequest request,
                                                 std::shared_ptr<const LoadedContent> content,
                                                 Instant now) {
-  const SpoolRequest kept = [&request] {  // what is handed over needs no chunks
-    SpoolRequest copy;
-    copy.message = request.message;
-    copy.entries = request.entries;
-    return copy;
-  }();
+  const std::uint64_t octets = request.message.content.size();
+  const auto message = envelope_of(request.message);
+  const std::vector<Entry> entries = request.entries;
   const bool leased = request.lease;
   auto spooled = co_await committer.spool(loop, std::move(request));
   if (!spooled) {
-    if (leased) left_window(kept.entries.size());
+    if (leased) left_window(entries.size());
     co_return std::unexpected(spooled.error());
   }
   if (leased) {
@@ -269,7 +281,7 @@ Task<Result<void>> Queue::State::spool_prepared(Loop& loop, SpoolRequest request
         static_cast<std::size_t>(std::count_if(spooled->leases.begin(), spooled->leases.end(),
                                                [](const Lease& l) { return l.fence == 0; }));
     if (missing > 0) left_window(missing);
-    hand_over_spooled(kept, *spooled, std::move(content), now);
+    hand_over_spooled({message, octets, entries, std::move(content)}, *spooled, now);
   } else {
     poke_for(now);
   }
@@ -401,7 +413,7 @@ Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outco
   request.outcomes = std::move(outcomes);
 
   const std::vector<Outcome> counted = request.outcomes;
-  const std::vector<SpoolRequest> notices = request.notices;
+  std::vector<SpoolRequest> notices = request.notices;
   const Instant next_due = request.next_due;
   auto settled = co_await state.committer.settle(loop, std::move(request));
   std::size_t leaving = 1;
@@ -421,8 +433,11 @@ Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outco
   state.count(counted, *ready.message);
   if (settled->entry.state == EntryState::due) state.poke_for(next_due);
   for (std::size_t i = 0; i < notices.size() && i < settled->notices.size(); ++i) {
+    const std::uint64_t octets = notices[i].message.content.size();
     if (notices[i].lease)
-      state.hand_over_spooled(notices[i], settled->notices[i], nullptr, now);
+      state.hand_over_spooled(
+          {envelope_of(notices[i].message), octets, notices[i].entries, nullptr},
+          settled->notices[i], now);
     else
       state.poke_for(now);
   }
