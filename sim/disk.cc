@@ -371,6 +371,13 @@ void SimDisk::restart() {
   state_->down = false;
   state_->faults.clear();
   state_->power_cut.reset();
+  state_->faults.clear();
+  state_->power_cut.reset();
+}
+
+bool SimDisk::is_down() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->down;
 }
 
 void SimDisk::fail_call(DiskCall call, std::uint64_t skip, int system_errno) {

@@ -37,7 +37,8 @@ class SimDisk final : public Disk {
   Result<std::unique_ptr<DiskFile>> lock(const std::string& path) override;
 
   void crash(CrashKind kind = CrashKind::drop_unsynced);  // then restart()
-  void restart();
+  void restart();        // what faults were still to come are forgotten
+  bool is_down() const;  // crashed, by itself or by call
   // The call of this kind after `skip` others fails with this errno, once.
   void fail_call(DiskCall call, std::uint64_t skip, int system_errno);
   void crash_at_call(std::uint64_t skip, CrashKind kind = CrashKind::drop_unsynced);

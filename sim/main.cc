@@ -1,5 +1,8 @@
 // The simulator: a seed in, a verdict out (docs/simulation.md).
 //
+//   sim --seed N --hours H [--seeds COUNT] [--sites S] [--letters L] [--break LAW]
+//             [--full-disk 1] [--story 1]
+//   sim mutations                 the names for --break
 //   sim images --seed N [--seeds COUNT] [--groups G] [--stride S] [--at-least IMAGES]
 //              [--break sync|sync-directory|answer-early]
 //
@@ -9,6 +12,7 @@
 #include <ctime>
 
 #include "base/text.h"
+#include "sim/history.h"
 #include "sim/images.h"
 
 namespace goniec {
@@ -17,9 +21,9 @@ namespace {
 struct Arguments {
   std::map<std::string, std::string> values;
 
-  static std::optional<Arguments> parse(int count, char** words) {
+  static std::optional<Arguments> parse(int first, int count, char** words) {
     Arguments arguments;
-    for (int i = 2; i < count; ++i) {
+    for (int i = first; i < count; ++i) {
       const std::string_view word = words[i];
       if (!word.starts_with("--") || i + 1 >= count) return std::nullopt;
       arguments.values[std::string(word.substr(2))] = words[++i];
@@ -82,13 +86,65 @@ int images(const Arguments& arguments) {
   return all.failures.empty() ? 0 : 1;
 }
 
+void tell(const Ending& verdict, std::uint64_t seed) {
+  const auto& totals = verdict.totals;
+  fmt::print(
+      "seed {}: {:016x}, {} h, {} messages to {} recipients, {} taken ({} again), {} bounced, {} "
+      "waits, "
+      "{} events, {} power cuts, {} seals, {} stops, at most {} connections a site, {} steps\n",
+      seed, verdict.hash, verdict.lived / std::chrono::hours(1), totals.messages, totals.recipients,
+      totals.taken, totals.taken_again, totals.bounced, totals.waits, totals.events,
+      verdict.power_cuts, verdict.seals, verdict.stops, totals.most_connections, verdict.steps);
+  for (const auto& line : verdict.broken) fmt::print("seed {}: {}\n", seed, line);
+  std::fflush(stdout);
+}
+
+int histories(const Arguments& arguments) {
+  const std::uint64_t first = arguments.number("seed", 1), seeds = arguments.number("seeds", 1);
+  const std::string mutation = arguments.text("break");
+  std::uint64_t failed = 0, messages = 0, restarts = 0;
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    HistoryOptions options;
+    options.seed = seed;
+    options.span = std::chrono::hours(std::max<std::uint64_t>(1, arguments.number("hours", 6)));
+    options.full_disk = arguments.number("full-disk", 0) != 0;
+    options.story = arguments.number("story", 0) != 0;
+    options.sites = arguments.number("sites", 0);
+    options.letters_an_hour = arguments.number("letters", 0);
+    if (!mutation.empty()) {
+      const auto known = mutation_of(mutation);
+      if (!known) return 64;
+      options.mutation = *known;
+    }
+    const Ending verdict = run_history(options);
+    tell(verdict, seed);
+    failed += !verdict.broken.empty();
+    messages += verdict.totals.messages;
+    restarts += verdict.totals.restarts;
+  }
+  fmt::print(
+      "histories: seeds {} to {}: {} messages, {} restarts, {} seeds failed, {:.1f} s of "
+      "processor\n",
+      first, first + seeds - 1, messages, restarts, failed, processor_seconds());
+  return failed == 0 ? 0 : 1;
+}
+
 int run(int count, char** words) {
   const std::string_view what = count > 1 ? words[1] : "";
-  const auto arguments = Arguments::parse(count, words);
+  const bool is_history = what.starts_with("--");
+  const auto arguments = Arguments::parse(is_history ? 1 : 2, count, words);
+  if (arguments && is_history) return histories(*arguments);
+  if (what == "mutations") {
+    fmt::print("{}\n", fmt::join(mutation_names(), "\n"));
+    return 0;
+  }
   if (arguments && what == "images") return images(*arguments);
   fmt::print(stderr,
-             "usage: sim images [--seed N] [--seeds COUNT] [--groups G] [--stride S]\n"
-             "                  [--at-least IMAGES]\n");
+             "usage: sim --seed N [--hours H] [--seeds COUNT] [--sites S] [--letters AN_HOUR]\n"
+             "           [--break {}]\n"
+             "       sim images [--seed N] [--seeds COUNT] [--groups G] [--stride S]\n"
+             "           [--at-least IMAGES] [--break sync|sync-directory|answer-early]\n",
+             fmt::join(mutation_names(), "|"));
   return 64;
 }
 
