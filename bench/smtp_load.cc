@@ -55,7 +55,8 @@ constexpr std::string_view mail_command = "MAIL FROM:<a@load.test>\r\n";
 
 struct Run {
   const Plan& plan;
-  int epoll = -1, begun = 0, done = 0, open = 0, refused = 0, handshakes = 0, resumed = 0;
+  int epoll = -1, begun = 0, done = 0, open = 0, put_off = 0, refused = 0, handshakes = 0,
+      resumed = 0;
   int next_recipient = 0;
   std::vector<double> waits;  // milliseconds
   Clock::time_point last{};
@@ -229,7 +230,11 @@ void Run::end(Session* session) {
   }
   delete session;
   --open;
-  if (begun < plan.messages && open < plan.sessions) connect_one();
+  if (begun >= plan.messages || open + put_off >= plan.sessions) return;
+  if (!plan.patient)
+    connect_one();
+  else
+    ++put_off;
 }
 
 std::string make_body(std::size_t octets) {
@@ -243,10 +248,17 @@ std::string make_body(std::size_t octets) {
 
 void run_all(Run& run) {
   std::array<epoll_event, 256> events;
-  while (run.open > 0) {
-    const int ready =
-        ::epoll_wait(run.epoll, events.data(), static_cast<int>(events.size()), 60000);
-    if (ready == 0) run.give_up("nothing happened for a minute");
+  constexpr int patience_milliseconds = 20;
+  auto last_retry = Clock::now();
+  while (run.open + run.put_off > 0) {
+    const int ready = ::epoll_wait(run.epoll, events.data(), static_cast<int>(events.size()),
+                                   run.plan.patient ? patience_milliseconds : 60000);
+    if (ready == 0 && !run.plan.patient) run.give_up("nothing happened for a minute");
+    if (Clock::now() - last_retry > std::chrono::milliseconds(patience_milliseconds)) {
+      last_retry = Clock::now();
+      for (; run.put_off > 0; --run.put_off)
+        if (run.begun < run.plan.messages) run.connect_one();
+    }
     for (int i = 0; i < ready; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       auto* session = static_cast<Session*>(event.data.ptr);

@@ -36,9 +36,10 @@ AdmissionLimits limits_for(std::uint64_t memory_octets) {
 }
 
 Admission::Admission(AdmissionLimits limits, Metrics& metrics,
-                     std::function<std::uint64_t()> resident)
+                     std::function<std::uint64_t()> resident, std::function<void()> relieve)
     : limits_(limits),
       resident_(std::move(resident)),
+      relieve_(std::move(relieve)),
       open_(
           metrics.gauge("goniec_connections_open", "Connections open now", {{"direction", "in"}})) {
   set_limits(limits);
@@ -52,8 +53,17 @@ void Admission::set_limits(AdmissionLimits limits) {
 
 bool Admission::memory_is_short() {
   constexpr std::uint32_t between_looks = 16;  // asking costs microseconds
+  constexpr std::uint32_t between_reliefs = 16;
   if (until_memory_check_ == 0) {
-    memory_short_ = limits_.memory_octets > 0 && resident_() > limits_.memory_octets;
+    const auto is_short = [this] {
+      return limits_.memory_octets > 0 && resident_() > limits_.memory_octets;
+    };
+    memory_short_ = is_short();
+    if (memory_short_ && short_looks_++ % between_reliefs == 0) {
+      relieve_();  // freed memory that the allocator kept must not keep the door shut
+      memory_short_ = is_short();
+    }
+    if (!memory_short_) short_looks_ = 0;
     until_memory_check_ = between_looks;
   }
   --until_memory_check_;

@@ -40,9 +40,11 @@ AdmissionLimits limits_for(std::uint64_t memory_octets);
 
 class Admission {
  public:
-  // `resident`: octets the process has now; it is asked at most every 16th time.
+  // `resident`: octets the process has now; it is asked at most every 16th time. `relieve` is
+  // called when they are too many, before anything is refused and now and then while they are.
   Admission(AdmissionLimits limits, Metrics& metrics,
-            std::function<std::uint64_t()> resident = resident_octets);
+            std::function<std::uint64_t()> resident = resident_octets,
+            std::function<void()> relieve = return_free_memory);
 
   class Ticket {
    public:
@@ -77,11 +79,12 @@ class Admission {
   std::mutex mutex_;
   AdmissionLimits limits_;
   std::function<std::uint64_t()> resident_;
+  std::function<void()> relieve_;
   std::unordered_map<std::string, std::size_t> by_address_;
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> waiting_{0};
   std::size_t drafts_ = 0;
-  std::uint32_t until_memory_check_ = 0;
+  std::uint32_t until_memory_check_ = 0, short_looks_ = 0;
   bool memory_short_ = false;
   Gauge& open_;
 };

@@ -13,9 +13,12 @@ const IpAddress another = *IpAddress::parse("192.0.2.2");
 
 struct Door {
   Metrics metrics;
-  std::uint64_t resident = 0;
+  std::uint64_t resident = 0, kept_by_allocator = 0;
   Admission admission;
-  explicit Door(AdmissionLimits limits) : admission(limits, metrics, [this] { return resident; }) {}
+  explicit Door(AdmissionLimits limits)
+      : admission(
+            limits, metrics, [this] { return resident + kept_by_allocator; },
+            [this] { kept_by_allocator = 0; }) {}
   std::string refused_rule(const IpAddress& address) {
     auto answer = admission.admit(address, false);
     if (!answer.refusal) open.push_back(std::move(answer.ticket));
@@ -67,6 +70,14 @@ TEST(Admission, above_its_memory_the_process_takes_no_connection_and_no_message)
   for (int i = 0; i < 16; ++i) rule = door.refused_rule(somebody);
   EXPECT_EQ(rule, "");
   EXPECT_TRUE(door.admission.take_draft());
+}
+
+TEST(Admission, freed_memory_that_the_allocator_kept_is_given_back_before_anybody_is_refused) {
+  Door door({.connections_per_address = 1000, .memory_octets = 1000});
+  door.resident = 900;
+  door.kept_by_allocator = 500;
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(door.refused_rule(somebody), "");
+  EXPECT_EQ(door.kept_by_allocator, 0u);
 }
 
 TEST(Admission, budgets_follow_the_memory_there_is) {

@@ -2,6 +2,7 @@
 // root of the mounted hierarchy is there, and it is the container's own group.
 #include "run/memory.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -86,6 +87,10 @@ std::uint64_t resident_octets() {
   std::uint64_t size = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> size >> resident;
   return resident * page_octets();
+}
+
+void return_free_memory() {
+  ::malloc_trim(0);
 }
 
 }  // namespace goniec

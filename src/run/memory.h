@@ -14,6 +14,8 @@ namespace goniec {
 
 std::uint64_t memory_limit_octets();
 std::uint64_t resident_octets();  // of this process; 0 where the system does not tell
+// What the allocator keeps of memory that was freed goes back to the system: milliseconds.
+void return_free_memory();
 
 // The text of a file, or nothing.
 using ReadFile = std::function<std::optional<std::string>(const std::string& path)>;
