@@ -1,4 +1,6 @@
 // See session.h. Small steps: wire in and out here, answers in session_answers.cc.
+#include <utility>
+
 #include "inbound/session_state.h"
 
 namespace goniec {
@@ -178,6 +180,7 @@ Task<bool> SmtpSession::State::read_more(smtp::Wait wait) {
     co_return true;
   }
   const bool in_data = wait == smtp::Wait::data;
+  if (charged && !draft && session->idle()) drop_draft();  // the transaction was given up
   const std::size_t wanted = in_data ? data_read_octets : command_read_octets;
   if (buffer.size() != wanted) {
     buffer.resize(wanted);
@@ -232,10 +235,14 @@ void SmtpSession::State::count_refusal(std::string_view rule) {
       .add();
 }
 
+bool SmtpSession::State::charge() {
+  if (!charged) charged = parts.admission.take_draft();
+  return charged;
+}
+
 void SmtpSession::State::drop_draft() {
-  if (!draft) return;
   draft.reset();
-  parts.admission.give_draft();
+  if (std::exchange(charged, false)) parts.admission.give_draft();
 }
 
 SmtpSession::SmtpSession(InboundParts& parts, ListenerOptions listener,

@@ -4,6 +4,8 @@
 namespace goniec {
 namespace {
 
+constexpr std::size_t uncharged_recipients = 100;  // RFC 5321 §4.5.3.1.8: so many at least
+
 template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
@@ -118,6 +120,12 @@ Task<void> SmtpSession::State::answer_recipient(smtp::AskRecipient question, std
   if (resolved.kind == RecipientKind::verify && parts.verify_recipient)
     facts.verified = co_await parts.verify_recipient(address);
   Verdict verdict = judge_recipient(facts);
+  // A long envelope is charged like a message: a stranger's session stays small, whatever it says.
+  if (verdict.kind == Verdict::Kind::accept &&
+      session->transaction().recipients.size() >= uncharged_recipients && !charge())
+    verdict = {Verdict::Kind::defer,
+               Reply(452, {4, 3, 1}, "no room for so many recipients now, send the others later"),
+               "pressure.drafts"};
   const std::string shown = address.text();
   if (verdict.kind != Verdict::Kind::accept) {
     count_refusal(verdict.rule);
@@ -177,7 +185,7 @@ void SmtpSession::State::answer_data(std::uint64_t token) {
     refusal = parts.logins.count_message(parts.world.loop.clock(), login->user);
     rule = "limit.messages_per_account_hour";
   }
-  if (!refusal && !parts.admission.take_draft()) {
+  if (!refusal && !charge()) {
     refusal = Reply(452, {4, 3, 1}, "too many messages are being received now, try again later");
     rule = "pressure.drafts";
   }

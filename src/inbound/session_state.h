@@ -33,6 +33,7 @@ struct SmtpSession::State {
   std::uint64_t body_octets = 0;
   std::uint32_t seen_commands = 0;
   bool shutting_down = false, waiting_idle = false;
+  bool charged = false;  // of Admission's budget of messages being received
 
   State(InboundParts& parts, ListenerOptions listener, std::unique_ptr<Stream> stream);
   Instant now() const { return parts.world.loop.clock().now(); }
@@ -49,7 +50,8 @@ struct SmtpSession::State {
   Moment input_deadline(smtp::Wait wait);
   void note_refusals();
   void count_refusal(std::string_view rule);
-  void drop_draft();
+  bool charge();      // false: no room for one more message
+  void drop_draft();  // and its charge
 
   // session_answers.cc
   Task<void> answer(smtp::Ask ask);

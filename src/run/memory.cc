@@ -13,6 +13,9 @@
 
 #include "base/text.h"
 
+// There where mimalloc is linked (docs/decisions/allocator.md), null elsewhere.
+extern "C" void mi_collect(bool force) __attribute__((weak));
+
 namespace goniec {
 namespace {
 
@@ -90,7 +93,10 @@ std::uint64_t resident_octets() {
 }
 
 void return_free_memory() {
-  ::malloc_trim(0);
+  if (mi_collect)
+    mi_collect(true);
+  else
+    ::malloc_trim(0);
 }
 
 }  // namespace goniec
