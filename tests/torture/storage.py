@@ -1,0 +1,188 @@
+"""Storage faults on goniec: a disk that fills up, and bits and lengths that changed on the disk.
+
+full(): fill-and-drain cycles on a small memory file system; new mail is refused by 452 before the
+reserve is touched, delivery goes on, nothing is lost. damage(): bit flips and truncations of a store
+with mail in it; neither `doctor --salvage` nor `serve` may crash, nothing damaged may be delivered,
+and what is missing afterwards must have been named. Refuses to run full() without root (a mount).
+"""
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from trial import ROOT, Trial, fresh, until, verdict
+
+RESERVE = 64 << 20
+SLACK = 2 << 20     # a group that was being written when the reserve was reached
+
+
+def full(make_server, place, folder, cycles, seed=1, size_mib=224, tell=print):
+    """Totals of the cycles. The server's folder `place` becomes a memory file system."""
+    fresh(place)
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size_mib}m', 'tmpfs', place], check=True)
+    total = {'cycles': 0, 'refused_452': 0, 'least_free_mib': size_mib, 'other_refusals': 0}
+    server = make_server()
+    trial = Trial(server, fresh(folder))
+    try:
+        trial.begin()
+        for cycle in range(cycles):
+            cycle_once(trial, server, cycle, seed, total, place)
+            if total['cycles'] % 10 == 0:
+                tell(f'      {total}')
+        found = trial.judge()
+        return total, found
+    finally:
+        trial.close()
+        subprocess.run(['umount', '-l', place], check=False)
+
+
+def cycle_once(trial, server, cycle, seed, total, place):
+    trial.sink.send_signal(signal.SIGSTOP)
+    before = answers(trial)
+    trial.load(connections=4, seed=seed, first=cycle * 100000, count=(cycle + 1) * 100000, largest=1 << 20, recipients=2, tempers='ok', patience=0, pace=0)
+    least = [1 << 60]
+
+    def refused():
+        facts = os.statvfs(place)
+        least[0] = min(least[0], facts.f_bavail * facts.f_frsize)
+        return answers(trial)['452'] >= before['452'] + 20 or trial.client.poll() is not None
+    until('452 from a full disk', refused, 120, 0.01)
+    trial.client.send_signal(signal.SIGTERM)
+    trial.client.wait(60)
+    trial.sink.send_signal(signal.SIGCONT)
+    trial.settle(120)
+    after = answers(trial)
+    total['cycles'] += 1
+    total['refused_452'] += after['452'] - before['452']
+    total['other_refusals'] += after['other'] - before['other']
+    total['least_free_mib'] = min(total['least_free_mib'], least[0] >> 20)
+
+
+def answers(trial):
+    found = {'452': 0, 'other': 0}
+    if trial.client_log.exists():
+        for line in trial.client_log.read_text(errors='replace').splitlines():
+            if line.startswith('no '):
+                found['452' if line.split()[3] == '452' else 'other'] += 1
+    return found
+
+
+def reserve_kept(total):
+    return total['least_free_mib'] >= (RESERVE - SLACK) >> 20
+
+
+def damage(make_server, folder, changes, seed=1, tell=print):
+    chance = random.Random(seed)
+    server = make_server()
+    folder = fresh(folder)
+    base = Trial(server, fresh(folder / 'base'))
+    try:
+        base.begin()
+        base.sink.send_signal(signal.SIGSTOP)
+        base.load(connections=4, seed=seed, count=40, largest=16384, recipients=1, tempers='ok')
+        base.client.wait(60)
+        server.stop() if chance.random() < 0.5 else server.kill()
+    finally:
+        base.sink.send_signal(signal.SIGCONT)
+        base.close()
+    store = Path(server.hook('spool-dir').strip())
+    whole = folder / 'whole'
+    shutil.copytree(store, whole, ignore=lambda place, names: [each for each in names if Path(place, each).is_socket()])
+    total = {'changes': 0, 'crashes': 0, 'corrupt': 0, 'missing': 0, 'damaged_named': 0, 'silent': 0, 'over_named': 0, 'not_salvaged': 0, 'first': ''}
+    for number in range(changes):
+        shutil.rmtree(store)
+        shutil.copytree(whole, store)
+        what = change(store, chance)
+        one_change(server, store, base, folder, total, what, salvage=number % 2 == 0)
+        if total['changes'] % 50 == 0:
+            tell(f'      {total}')
+    return total
+
+
+def change(store, chance):
+    """One bit, or the length, of a file; where a file is mostly zeroes the bit is in what is written."""
+    files = [path for path in sorted(store.rglob('*')) if path.is_file() and path.stat().st_size and path.name not in ('lock', 'listeners.json')]
+    path = chance.choice(files)
+    size = path.stat().st_size
+    name = str(path.relative_to(store))
+    if chance.random() < 0.2:
+        length = chance.randrange(size)
+        os.truncate(path, length)
+        return f'{name} cut to {length} of {size}'
+    with open(path, 'r+b') as file:
+        written = file.read(4 << 20).rstrip(b'\0')
+        at, bit = chance.randrange(max(1, len(written))), chance.randrange(8)
+        file.seek(at)
+        octet = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([octet ^ 1 << bit]))
+    return f'{name} bit {bit} of octet {at}'
+
+
+def one_change(server, store, base, folder, total, what, salvage):
+    goniec = os.environ.get('GONIEC', str(ROOT / 'build/release/goniec'))
+    total['changes'] += 1
+    named, text = 0, ''
+    if salvage:
+        rescued = folder / 'rescued'
+        shutil.rmtree(rescued, ignore_errors=True)
+        done = subprocess.run([goniec, 'doctor', '--salvage', str(rescued), '--json', '--config', str(server.folder / 'goniec.toml')],
+                              capture_output=True, text=True, errors='replace', timeout=120)
+        if done.returncode < 0:
+            return blame(total, 'crashes', what, done.stderr[-300:])
+        if done.returncode:
+            return blame(total, 'not_salvaged', what, done.stderr[-300:] + done.stdout[-300:])
+        report = json.loads(done.stdout)
+        named, text = report['damaged'], '\n'.join(report['lines'])
+        shutil.rmtree(store)
+        rescued.rename(store)
+    found, lost, refused = serve_damaged(server, base, folder)
+    total['damaged_named'] += named
+    total['missing'] += lost
+    if found is None:
+        return blame(total, 'crashes', what, refused) if refused.startswith('signal') or salvage else None
+    total['corrupt'] += found['corrupt']
+    if found['corrupt']:
+        blame(total, 'corrupt', what, verdict(found)[1])
+    if salvage and lost and not text:
+        blame(total, 'silent', what, verdict(found)[1])
+    elif salvage and lost > max(named, 1):
+        blame(total, 'over_named', what, f'{lost} missing, {named} named: {text[:500]}')
+    return None
+
+
+def blame(total, name, what, text):
+    total[name] += name != 'corrupt'
+    total['first'] = total['first'] or f'{name}: {what}: {text}'
+
+
+def serve_damaged(server, base, folder):
+    """The books after serving what there is, messages missing, and why it did not serve."""
+    trial = Trial(server, fresh(folder / 'after'))
+    shutil.copy(base.client_log, trial.client_log)
+    (server.folder / 'output').write_text('')
+    try:
+        trial.begin(start=False)
+        server.hook('start')
+        until('a greeting or an end', lambda: server.greets() or server.ended(), 30, 0.005)
+        if server.ended():
+            text = server.output()
+            signalled = not text.strip() or 'CHECK' in text or 'Aborted' in text
+            return None, 0, ('signal: ' if signalled else 'refuses: ') + text[-400:]
+        before = -1
+
+        def rests():
+            nonlocal before
+            count = trial.sink_log.read_text().count('got ') if trial.sink_log.exists() else 0
+            same, before = count == before, count
+            return 'audit.test' not in server.queue() or server.ended() or same and count == 0
+        until('a queue at rest', rests, 30, 0.2)
+        if server.ended():
+            return None, 0, 'signal: ended while it served: ' + server.output()[-400:]
+        found = trial.judge()
+        return found, found['lost'], ''
+    finally:
+        trial.close()
