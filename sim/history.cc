@@ -246,13 +246,14 @@ void History::power_cut() {
 // somebody starts the node again.
 void History::fail_disk() {
   const std::uint64_t skip = random_.below(30);
-  const bool cut = random_.below(2) != 0;
+  const bool full = options_.full_disk;
+  const bool cut = random_.below(2) != 0 && !full;
   tell(fmt::format("the disk will fail ({}) after {} calls", cut ? "power" : "error", skip));
   if (cut) {
     disk_.crash_at_call(skip, random_.below(2) ? CrashKind::drop_unsynced : CrashKind::tear);
   } else {
-    const DiskCall call = random_.below(2) ? DiskCall::write : DiskCall::sync;
-    const int number = options_.full_disk && random_.below(4) == 0 ? ENOSPC : EIO;
+    const DiskCall call = random_.below(2) || full ? DiskCall::write : DiskCall::sync;
+    const int number = full ? ENOSPC : EIO;
     tell(fmt::format("in {} with {}", call == DiskCall::write ? "write" : "sync", number));
     disk_.fail_call(call, skip, number);
   }

@@ -17,7 +17,7 @@ struct HistoryOptions {
   std::size_t sites = 0;                  // 0: by the seed
   std::uint64_t letters_an_hour = 0;      // 0: by the seed
   Mutation mutation = Mutation::none;
-  bool full_disk = false;  // some writes are refused for lack of space
+  bool full_disk = false;  // what fails is a write, for lack of space
   bool story = false;      // says on stdout when the node dies, and how
 };
 
