@@ -64,7 +64,7 @@ def measure(asked, deep, empty, sink, depth):
     row['fill_rate'] = round(told['messages'] / told['seconds'])
     deep.until_idle()
     row['pss_mib'] = round(deep.resident() / 1024, 1)
-    deep.stop()
+    deep.stop(30)
     row['disk_octets_each'] = round(sum(path.stat().st_size for path in (deep.disk / 'store').iterdir()) / depth)
 
     deep.aim(SINK_PORT, SINK_PORT)

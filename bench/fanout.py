@@ -64,7 +64,7 @@ def run(asked):
     sink = Sink(PORT, 'any')
     group = [servers.SERVERS[name]() for name in names(asked)]
     cases = {'list': (asked.messages * list_domains, asked.messages, recipients, list_domains),
-             'good': (good, good // 50 or 1, 50, good), 'mixed': (good, asked.domains // 50, 50, asked.domains)}
+             'good': (good, asked.domains // EVERY, EVERY - 1, good), 'mixed': (good, asked.domains // EVERY, EVERY, asked.domains)}
     runs = {server.name: {case: [] for case in cases} for server in group}
     try:
         for number in range(asked.rounds):

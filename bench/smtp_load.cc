@@ -61,7 +61,7 @@ struct Run {
   std::vector<double> waits;  // milliseconds
   Clock::time_point last{};
   SSL_CTX* context = nullptr;
-  SSL_SESSION* ticket = nullptr;
+  std::vector<SSL_SESSION*> tickets;  // each is used once (RFC 8446 §C.4)
 
   [[noreturn]] void give_up(const std::string& why) const {
     std::fprintf(stderr, "smtp_load: %s (%d of %d done)\n", why.c_str(), done, plan.messages);
@@ -72,6 +72,7 @@ struct Run {
   void flush(Session& session);
   void begin_message(Session& session);
   void next_recipient_of(Session& session);
+  void start_tls(Session& session);
   bool on_reply(Session& session, std::string_view line);  // false: close
   bool read(Session& session);                             // false: over
   bool take_lines(Session& session);
@@ -146,6 +147,13 @@ void Run::next_recipient_of(Session& session) {
   if (!plan.pipelined) write(session, more ? plan.recipient(number) : "DATA\r\n");
 }
 
+void Run::start_tls(Session& session) {
+  SSL_SESSION* ticket = tickets.empty() ? nullptr : tickets.back();
+  if (ticket) tickets.pop_back();
+  session.wire.start_tls(context, false, ticket);
+  if (ticket) SSL_SESSION_free(ticket);  // the connection has its own hold of it
+}
+
 bool Run::on_reply(Session& session, std::string_view line) {
   const bool right = session.at == At::data ? line.starts_with("354") : line.starts_with('2');
   if (!right && plan.patient && line.starts_with('4')) return false;
@@ -164,7 +172,7 @@ bool Run::on_reply(Session& session, std::string_view line) {
       write(session, "STARTTLS\r\n");
       break;
     case At::tls:
-      session.wire.start_tls(context, false, ticket);
+      start_tls(session);
       session.at = At::helo;
       write(session, "EHLO load.test\r\n");
       break;
@@ -272,8 +280,7 @@ void run_all(Run& run) {
 Run* running = nullptr;  // for OpenSSL's callback, which knows no other way
 
 int keep_ticket(SSL*, SSL_SESSION* session) {
-  if (running->ticket) SSL_SESSION_free(running->ticket);
-  running->ticket = session;
+  running->tickets.push_back(session);
   return 1;
 }
 

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""./x bench page FILE…: writes the figures of JSON results into docs/performance.md and draws docs/performance.svg.
+
+Only what stands between the two markers of the page is written; what a hand wrote around them stays. The
+tables say when, on what machine and with what versions each was measured, and by which command.
+"""
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, PICTURE = ROOT / 'docs/performance.md', ROOT / 'docs/performance.svg'
+BEGIN, END = '<!-- written by ./x bench page: begin -->', '<!-- written by ./x bench page: end -->'
+COLOURS = {'goniec': '#2a6f97', 'durable_sink': '#8d99ae', 'direct': '#c5c9d1'}
+
+
+def spread(value, unit='', digits=2):
+    return f'{value["median"]:.{digits}f}{unit} ({value["least"]:.{digits}f}–{value["most"]:.{digits}f})'
+
+
+def table(heads, rows):
+    return '\n'.join(['| ' + ' | '.join(heads) + ' |', '|' + '---|' * len(heads), *('| ' + ' | '.join(map(str, row)) + ' |' for row in rows)])
+
+
+def side_by_side(found):
+    rows = []
+    for row in found['rows']:
+        for name, figures in row['median'].items():
+            ratio = row['ratio'].get(name)
+            rows.append([f'{row["mode"]}{", pipelined" if row["pipelined"] else ""}', f'{row["size"] // 1024} KiB', row['sessions'], name,
+                         spread(row['rates'][name], digits=0), spread(ratio) if ratio else '', f'{figures["p50_ms"]:.2f} / {figures["p99_ms"]:.1f}',
+                         f'{figures["cpu_s_per_1000"]:.3f}' if figures['cpu_s_per_1000'] else '', f'{figures["pss_kb"] / 1024:.0f}' if figures['pss_kb'] else ''])
+    return table(['work', 'size', 'sessions', 'server', 'messages/s', 'goniec / it', '250 p50 / p99 ms', 'CPU s/1000', 'PSS MiB'], rows)
+
+
+def idle(found):
+    return table(['server', 'connections', 'PSS each, KiB', 'kernel each, KiB', 'in all, MiB'],
+                 [[row['server'], row['connections'], row['pss_kb_each'], row['kernel_kb_each'], row['pss_kb'] // 1024] for row in found['rows']])
+
+
+def latency(found):
+    return table(['server', 'a second', 'DATA end → 250: p50', 'p99', 'DATA end → sink: p50', 'p99', 'most'],
+                 [[row['server'], row['rate'], *(spread(row['times'][key], ' ms') for key in ('ack_p50_ms', 'ack_p99_ms', 'relay_p50_ms', 'relay_p99_ms', 'relay_most_ms'))]
+                  for row in found['rows']])
+
+
+def depth(found):
+    return table(['deferred', 'memory MiB', 'after a start', 'start to port', 'start to first delivery', 'accept, of an empty queue', 'disk a message'],
+                 [[row['depth'], row['pss_mib'], row['pss_after_start_mib'], f'{row["start_to_port_s"]} s', f'{row["start_to_delivery_s"]} s', spread(row['accept_ratio']),
+                   f'{row["disk_octets_each"] / 1024:.1f} KiB'] for row in found['rows']])
+
+
+def fanout(found):
+    return table(['server', 'list copies/s', 'domains', 'good alone', 'good beside the dead', 'ratio'],
+                 [[row['server'], row['copies_a_second']['list'], row['domains'], spread(row['seconds']['good'], ' s'), spread(row['seconds']['mixed'], ' s'),
+                   spread(row['slowed_by_dead'], digits=3)] for row in found['rows']])
+
+
+def micro(found):
+    return table(['benchmark', 'time', 'throughput'], [[row['name'], f'{row["ns"]:.0f} ns', f'{row["mib_s"]:.0f} MiB/s' if row['mib_s'] else ''] for row in found['rows']])
+
+
+TABLES = {'relay': side_by_side, 'accept': side_by_side, 'tls': side_by_side, 'idle': idle, 'latency': latency, 'depth': depth, 'fanout': fanout, 'micro': micro}
+
+
+def section(found):
+    where = found['machine']
+    lines = [f'### {found["bench"]}', '', TABLES[found['bench']](found), '',
+             f'`{found["command"]}`, {found["date"]}; {where["cores"]} cores, {where["cpu"]}, {where["memory_mib"] // 1024} GiB, Linux {where["kernel"]}, '
+             f'fdatasync p50 {where["fdatasync_p50_us"]} µs, p99 {where["fdatasync_p99_us"]} µs, load before the end {where["load_before"]:.1f}; '
+             + ', '.join(f'{name} {version}' for name, version in found['versions'].items()) + '.']
+    if found.get('syncs'):
+        lines += ['', 'Syncs seen by strace, one session: ' + ', '.join(
+            f'{name} {each["syncs_a_message"]} a message ({each["without_sync"]} of {each["answered"]} answers without)' for name, each in found['syncs'].items()) + '.']
+    return '\n'.join(lines)
+
+
+def bars(documents):
+    """(title, [(server, rate)]) of each row of relay, accept and tls."""
+    for found in documents:
+        if found['bench'] in ('relay', 'accept', 'tls'):
+            for row in found['rows']:
+                title = f'{row["mode"]}, {row["size"] // 1024} KiB, {row["sessions"]} sessions{", pipelined" if row["pipelined"] else ""}'
+                yield title, [(name, row['rates'][name]) for name in row['rates'] if name != 'direct']
+
+
+def picture(documents):
+    """Bars of messages a second, each group to its own scale, the whiskers from the least to the most."""
+    left, width, high, y, parts = 150, 430, 18, 30, []
+    for title, rates in bars(documents):
+        most = max(rate['most'] for _, rate in rates) or 1
+        parts.append(f'<text x="10" y="{y}" class="title">{title}</text>')
+        y += 10
+        for name, rate in rates:
+            scale = width / most
+            parts.append(f'<text x="{left - 8}" y="{y + 13}" text-anchor="end">{name}</text>'
+                         f'<rect x="{left}" y="{y}" width="{rate["median"] * scale:.1f}" height="{high - 4}" fill="{COLOURS.get(name, "#bc6c25")}"/>'
+                         f'<path d="M{left + rate["least"] * scale:.1f} {y + 7}H{left + rate["most"] * scale:.1f}" stroke="#222"/>'
+                         f'<text x="{left + rate["most"] * scale + 6:.1f}" y="{y + 12}">{rate["median"]:.0f}/s</text>')
+            y += high
+        y += 28
+    style = 'text{font:12px sans-serif;fill:#222}.title{font-weight:bold}'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="680" height="{y}" viewBox="0 0 680 {y}"><title>Messages a second</title>'
+            f'<style>{style}</style><rect width="680" height="{y}" fill="#fff"/>{"".join(parts)}</svg>\n')
+
+
+def write(paths):
+    documents = [json.loads(Path(path).read_text()) for path in paths]
+    unknown = [found['bench'] for found in documents if found['bench'] not in TABLES]
+    if unknown:
+        raise SystemExit(f'no table for {unknown}')
+    documents.sort(key=lambda found: list(TABLES).index(found['bench']))
+    parts = [section(found) for found in documents]
+    if any(True for _ in bars(documents)):
+        PICTURE.write_text(picture(documents))
+        parts.insert(0, '![messages a second](performance.svg)\n\nBar: the median; line: from the least to the most. A ratio is the median (and range) of\n'
+                        'pairs of the same round.')
+    text = PAGE.read_text() if PAGE.exists() else f'# Performance\n\n{BEGIN}\n{END}\n'
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f'{before}{BEGIN}\n' + '\n\n'.join(parts) + f'\n{END}{after}')
+    print(f'{PAGE.relative_to(ROOT)}: {len(documents)} results')
+
+
+if __name__ == '__main__':
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    write(sys.argv[1:])
