@@ -20,10 +20,11 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from trial import ROOT, Server, fresh, verdict  # noqa: E402
+from trial import ROOT, Server, Trial, fresh, verdict  # noqa: E402
 import kills  # noqa: E402
 import points  # noqa: E402
 import power  # noqa: E402
+import report  # noqa: E402
 import storage  # noqa: E402
 
 PLACE = RESULTS = ROOT / 'build/torture'
@@ -75,6 +76,33 @@ def self_test(run):
         found = kills.random_kills(server, PLACE / 'stub/trial', 10, 100, run.seed, tempers='ok', largest=65536, recipients=3)
         good, text = verdict(found)
         run.check(f'stub {fault}: ' + (f'{name} is found' if name else 'nothing is found'), found[name] > 0 if name else good, text)
+
+
+BOOKS = (  # what the client wrote, what the sink wrote, when kills were, and the verdicts
+    ('an honest delivery', 'try 1 5\nack 1 9 4 0 250 ok\n', 'got 1 0 8 good\n', '', {}),
+    ('acknowledged and nowhere', 'try 1 5\nack 1 9 4 0,1 250 ok\n', 'got 1 0 8 good\n', '', {'lost': 1}),
+    ('bounced with notice', 'try 1 5\nack 1 9 4 0 250 ok\n', 'dsn 1 0 8\n', '', {}),
+    ('another digest', 'try 1 5\nack 1 9 4 0 250 ok\n', 'got 1 0 8 bad\n', '', {'corrupt': 1}),
+    ('never sent', '', 'got 1 0 8 good\n', '', {'ghosts': 1}),
+    ('refused and delivered', 'try 1 5\nno 1 6 554 no\n', 'got 1 0 8 good\n', '', {'ghosts': 1}),
+    ('a recipient that was not accepted', 'try 1 5\nack 1 9 4 0 250 ok\n', 'got 1 0 8 good\ngot 1 1 8 good\n', '', {'ghosts': 1}),
+    ('twice without a cause', 'try 1 5\nack 1 9 4 0 250 ok\n', 'got 1 0 8 good\ngot 1 0 9 good\n', '', {'unexplained': 1}),
+    ('twice by a kill', 'try 1 5\nack 1 9 4 0 250 ok\n', 'got 1 0 8 good\ngot 1 0 9000000 good\n', 'kill 10\ndead 11\nup 12\n', {}),
+    ('twice, the kill long after the first', 'try 1 5\nack 1 9 4 0 250 ok\n', 'got 1 0 8 good\ngot 1 0 9000000 good\n', 'kill 8000000\ndead 8000001\n', {'unexplained': 1}),
+    ('twice by a cut', 'try 1 5\nack 1 9 4 0 250 ok\n', 'got 1 0 8 good\ncut 1 0 8\ngot 1 0 9 good\n', '', {}),
+    ('twice by a second try', 'try 1 5\ngone 1 6\ntry 1 7\nack 1 9 4 0 250 ok\n', 'got 1 0 8 good\ngot 1 0 9 good\n', '', {}))
+
+
+def judge_self_test(run):
+    for title, client, sink, events, wanted in BOOKS:
+        server = run.server('stub', 'self-judge')
+        trial = Trial(server, fresh(PLACE / 'stub/books'))
+        trial.client_log.write_text(client)
+        trial.sink_log.write_text(sink)
+        server.events.write_text(events)
+        found = trial.judge()
+        got = {name: found[name] for name in ('lost', 'corrupt', 'ghosts', 'unexplained') if found[name]}
+        run.check(f'judge: {title}', got == wanted, f'{got}')
 
 
 def power_self_test(run):
@@ -178,6 +206,9 @@ def main():
     global PLACE
     options = parse(sys.argv[1:])
     PLACE = Path(options.place).resolve()
+    if options.report:
+        report.write(ROOT, RESULTS / 'results')
+        return 0
     servers = ['goniec', *PEERS] if options.server == 'all' else options.server.split(',')
     peers_wanted = [name for name in servers if name in PEERS]
     if peers_wanted or os.geteuid() == 0:    # without root goniec alone can be tried
@@ -191,6 +222,7 @@ def main():
     for part in parts:
         try:
             if part == 'self':
+                judge_self_test(run)
                 self_test(run)
                 power_self_test(run)
                 continue

@@ -1,0 +1,131 @@
+"""docs/torture.md from what the runs left: one table, servers side by side, and how to add a server.
+
+Every figure comes from a file in build/torture/results, which a run wrote with its version and date; a
+cell without a run says so. Refuses to round a loss away: counts stand as they are.
+"""
+import json
+import os
+import platform
+
+SERVERS = ('goniec', 'postfix', 'exim', 'opensmtpd')
+HEAD = '''# The torture test: results, and how to put any server through it
+
+Written by `./x torture --report` from runs of `./x torture`; no figure is typed by hand. It asks one thing of a mail
+server: *what it answered 250 must arrive, or be bounced with notice, or still be queued, whatever breaks*.
+
+'''
+TAIL = '''
+**Power loss.** The server runs under strace, which records every call on its spool and every reply. A cut is chosen (half
+of them right after a 250), and the disk is rebuilt as it may be then: what was synced is there; of the rest nothing, or a
+part by chance, with writes torn at sectors of 512 octets. The server starts on that disk and must deliver all it had
+acknowledged. *By contract*: a name lasts only after a sync of its directory, as POSIX says. *As ext4 orders*: any sync
+makes all names last that came before it, so that a server that never syncs a directory is not blamed for what ext4 gives it.
+A recorder that is preloaded (LD_PRELOAD) would not see what the C library writes by itself from stdio; strace does.
+
+**Duplicates** are copies of a recipient at the sink beyond the first, and are blamed on a kill only if it came within the
+window after a delivery; copies from a client that sent again after a lost answer, or from a sink that hung up before its
+250, are not counted here. **Ghosts** came though nothing accepted can have brought them.
+
+**Fairness.** All spools lie on the same ext4, all mail goes to the same sink, and the configurations (tests/torture/hooks)
+are Debian's defaults but for ports, the next hop, short retries and lifetimes, and Postfix's `in_flow_delay = 0`. OpenSMTPD
+leaves a host alone for minutes that hung up on it, so its sink never hangs up.
+
+## Run it
+`./x torture` does every part on goniec, long; `--short` is what CI does; `--parts kills,power`, `--server postfix,exim` (root,
+for namespaces; the peers are unpacked from Debian's packages, never installed), `--kills N`, `--images N`, `--points N`,
+`--cycles N`, `--changes N`, `--seed N`, `--place DIR` (a folder on the disk under test). The first part, `self`, puts stubs
+through it that acknowledge before they write, truncate, or sync after the 250, and fails unless each is caught.
+
+## Another server
+Write `tests/torture/hooks/NAME`, a program with five actions; `hooks/common` has the environment it gets and functions for
+most of it, `hooks/exim` is a short example.
+
+| action | does |
+|---|---|
+| start | starts the server on 127.0.0.1:$TORTURE_PORT, all mail relayed to 127.0.0.1:$TORTURE_SINK, the command after the words of $TORTURE_UNDER |
+| stop | SIGTERM, and returns when it has ended |
+| kill | SIGKILL to every process of it, and returns when they are gone |
+| queue-list | prints the recipients of what is queued |
+| spool-dir | prints the folder of the spool; further lines: its other names, as the server sees it |
+
+The auditor speaks only SMTP to it. `version` (one line) and `flush` are welcome, not needed.
+'''
+
+
+def load(folder):
+    found = {}
+    for path in sorted(folder.glob('*.json')):
+        row = json.loads(path.read_text())
+        found[row['server'], row['part']] = row
+    return found
+
+
+def bad(row, *names):
+    return ', '.join(f'{row[name]} {title}' for name, title in names)
+
+
+LOSSES = (('lost', 'lost'), ('corrupt', 'corrupt'), ('ghosts', 'ghosts'))
+
+
+def kills(row):
+    return f'{row["kills"]} kills, {row["messages"]:,} messages to {row["recipients"]:,} recipients: **{bad(row, *LOSSES)}**'
+
+
+def duplicates(row):
+    return f'{row["duplicates_of_kills"] / max(1, row["kills"]):.1f} a kill, {row["unexplained"]} unexplained'
+
+
+def recovery(row):
+    return f'{row["worst_recovery_ms"]:,.0f} ms'
+
+
+def waits(row):
+    return f'{row["p50_ms"]:.1f} / {row["p99_ms"]:.1f} ms'
+
+
+def power(row):
+    return f'{row["images"]} images, {row["acknowledged"]:,} recipients to be found: **{bad(row, *LOSSES)}** (loss on {row["images_with_loss"]} images), {row["dead"]} did not start'
+
+
+def points(row):
+    return f'{row["points"]} points, {row["reached"]} reached: **{bad(row, *LOSSES)}**, {row["dead"]} did not start, {row["duplicates_of_kills"]} duplicates'
+
+
+def eio(row):
+    return f'{row["points"]} calls failed, {row["reached"]} reached: **{bad(row, *LOSSES)}**, {row["acknowledged_after"]} acknowledged by a store that had failed'
+
+
+def full(row):
+    return f'{row["cycles"]} cycles, {row["messages"]:,} messages: **{bad(row, *LOSSES)}**; {row["refused_452"]} times 452, least space left {row["least_free_mib"]} MiB of a reserve of 64'
+
+
+def damage(row):
+    return (f'{row["changes"]} changes, half salvaged, half served as they were: {row["crashes"]} crashes, {row["corrupt"]} corrupt deliveries, {row["silent"]} silent losses, '
+            f'{row["over_named"]} with more lost than named, {row["missing"]} messages missing, {row["damaged_named"]} named, {row["not_salvaged"]} that `doctor --salvage` could not read')
+
+
+def terms(row):
+    return f'{row["times"]} times, longest end {row["worst_end_s"]} s: **{bad(row, *LOSSES)}**, {row["duplicates"] - row["duplicates_of_client"] - row["duplicates_of_cuts"]} duplicates'
+
+
+ROWS = (('kill -9 at random moments under load', 'kills', kills), ('duplicates of kills', 'kills', duplicates), ('longest time from a kill to the next greeting', 'kills', recovery),
+        ('time to the 250 under kills, p50 / p99', 'kills', waits), ('power loss, by contract', 'power-contract', power), ('power loss, as ext4 orders', 'power-ext4', power),
+        ('kill -9 at a numbered system call', 'points', points), ('EIO at a numbered write or sync', 'eio', eio), ('disk filled and drained', 'full', full),
+        ('bits flipped, files cut', 'damage', damage), ('SIGTERM under load', 'terms', terms))
+
+
+def write(root, results):
+    found = load(results)
+    shown = [name for name in SERVERS if any(server == name for server, _ in found)]
+    text = HEAD
+    versions = {name: next((' '.join(row['version']) or name for (server, _), row in found.items() if server == name), name) for name in shown}
+    dates = sorted({row['date'] for row in found.values()})
+    commits = sorted({row['commit'] for (server, _), row in found.items() if server == 'goniec'})
+    text += f'Runs of {", ".join(dates)} on Linux {platform.release().split("-")[0]}, {os.cpu_count()} cores that did other work too, ext4; goniec at {", ".join(commits)}.\n\n'
+    text += '| | ' + ' | '.join(versions[name] for name in shown) + ' |\n|---' + '|---' * len(shown) + '|\n'
+    for title, part, say in ROWS:
+        cells = [say(found[name, part]) if (name, part) in found else 'not run' for name in shown]
+        if any(cell != 'not run' for cell in cells):
+            text += f'| {title} | ' + ' | '.join(cells) + ' |\n'
+    (root / 'docs/torture.md').write_text(text + TAIL)
+
