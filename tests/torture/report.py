@@ -96,7 +96,7 @@ def eio(row):
 
 
 def full(row):
-    return f'{row["cycles"]} cycles, {row["messages"]:,} messages: **{bad(row, *LOSSES)}**; {row["refused_452"]} times 452, least space left {row["least_free_mib"]} MiB of a reserve of 64'
+    return f'{row["cycles"]} cycles, {row["messages"]:,} messages: **{bad(row, *LOSSES)}**; {row["refused_452"]} times 452, least space left {row["least_free_mib"]} MiB of a reserve of 64; messages taken in the first cycle {row["acknowledged"][0]}, in the worst {min(row["acknowledged"])}'
 
 
 def damage(row):
