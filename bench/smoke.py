@@ -26,6 +26,7 @@ CASES = {
     'latency': ['--servers', 'goniec', '--messages', '40', '--rounds', '1', '--rate', '100'],
     'depth': ['--depths', '300', '--rounds', '1', '--messages', '100'],
     'fanout': ['--servers', 'goniec', '--domains', '100', '--list', '20,5', '--messages', '2', '--rounds', '1'],
+    'micro': ['--seconds', '0.01'],
 }
 
 
@@ -58,6 +59,10 @@ def judge_depth(rows):
 
 def judge_fanout(rows):
     assert rows[0]['copies_a_second'].keys() == {'list', 'good', 'mixed'}, rows
+
+
+def judge_micro(rows):
+    assert len(rows) >= 14 and all(row['ns'] > 0 for row in rows), rows
 
 
 def one(name, words):
