@@ -27,8 +27,9 @@ window after a delivery; copies from a client that sent again after a lost answe
 250, are not counted here. **Ghosts** came though nothing accepted can have brought them.
 
 **Fairness.** All spools lie on the same ext4, all mail goes to the same sink, and the configurations (tests/torture/hooks)
-are Debian's defaults but for ports, the next hop, short retries and lifetimes, and Postfix's `in_flow_delay = 0`. OpenSMTPD
-leaves a host alone for minutes that hung up on it, so its sink never hangs up.
+are Debian's defaults but for ports, the next hop, short retries, and Postfix's `in_flow_delay = 0`. OpenSMTPD
+leaves a host alone for minutes that hung up on it, so its sink never hangs up. Goniec and Exim give a message up
+after four seconds, so that expiry is in the trial; Postfix and OpenSMTPD, which would give up the notice too, after days.
 
 ## Run it
 `./x torture` does every part on goniec, long; `--short` is what CI does; `--parts kills,power`, `--server postfix,exim` (root,

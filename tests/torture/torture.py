@@ -184,7 +184,8 @@ def damaged(run, name):
 
 
 PARTS = {'kills': random_kills, 'terms': terms, 'power': power_loss, 'points': kill_points, 'eio': failing_calls, 'full': full_disk, 'damage': damaged}
-TEMPERS = {'opensmtpd': 'ok,ok,ok,ok,ok,once,slow,refuse'}     # it leaves a host that closed on it alone for minutes
+TEMPERS = {     # the others cannot let a message expire in seconds without losing its DSN; OpenSMTPD leaves a host that hung up alone for minutes
+    'postfix': 'ok,ok,ok,ok,ok,ok,ok,once,cut,shut,slow,refuse', 'opensmtpd': 'ok,ok,ok,ok,ok,once,slow,refuse'}
 
 
 def parse(words):
