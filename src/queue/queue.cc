@@ -93,6 +93,9 @@ struct Queue::State {
   MessageIdMaker ids;
 
   std::atomic<std::size_t> in_window{0};
+  // Of content that is kept beside entries; entries may outlive the queue.
+  std::shared_ptr<std::atomic<std::size_t>> kept_octets =
+      std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<bool> stopping{false};
   // First shard's loop only:
   Signal wake;
@@ -151,6 +154,22 @@ struct Queue::State {
     const QueueLimits limits{};
     // Someone may wait for room, or for the end.
     if (before >= limits.window_entries || (stopping && before == entries)) poke();
+  }
+
+  // The content while there is room for it in memory, counted until its last user is gone; else
+  // null, and it is read back from the store.
+  std::shared_ptr<const LoadedContent> keep_in_memory(std::shared_ptr<const LoadedContent> content,
+                                                      std::size_t octets) {
+    if (!content) return nullptr;
+    const std::size_t limit = current_options()->limits.window_octets;
+    if (kept_octets->fetch_add(octets) + octets > limit) {
+      *kept_octets -= octets;
+      return nullptr;
+    }
+    const auto* kept = content.get();
+    return {kept, [content = std::move(content), count = kept_octets, octets](const auto*) {
+              *count -= octets;
+            }};
   }
 
   // Any thread: the lease loop looks again.
@@ -281,7 +300,8 @@ Task<Result<void>> Queue::State::spool_prepared(Loop& loop, SpoolRequest request
         static_cast<std::size_t>(std::count_if(spooled->leases.begin(), spooled->leases.end(),
                                                [](const Lease& l) { return l.fence == 0; }));
     if (missing > 0) left_window(missing);
-    hand_over_spooled({message, octets, entries, std::move(content)}, *spooled, now);
+    hand_over_spooled({message, octets, entries, keep_in_memory(std::move(content), octets)},
+                      *spooled, now);
   } else {
     poke_for(now);
   }

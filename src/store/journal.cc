@@ -250,9 +250,9 @@ Result<void> GroupJournal::take_next_file() {
     TRY(make_file(files_.size()));
   }
   File& file = files_[next];
+  TRY(file.file->write_at(0, header_of(generation_ + 1)));  // refused: nothing has changed
   file.generation = ++generation_;
   file.last_mark = 0;
-  TRY(file.file->write_at(0, header_of(generation_)));
   current_ = next;
   position_ = header_octets;
   chain_ = first_link(generation_);

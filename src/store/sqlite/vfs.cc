@@ -108,7 +108,8 @@ struct SqliteVfs::State {
     if (node.gathered.empty()) return SQLITE_OK;
     if (sealed.load(std::memory_order_relaxed)) return SQLITE_IOERR_WRITE;
     auto written = node.file->write_at(node.gathered_at, node.gathered);
-    node.gathered.clear();
+    // Without room it stays: frames of groups that were applied before may be in it.
+    if (written || !is_full(written.error())) node.gathered.clear();
     return written ? SQLITE_OK : write_failed(node, written.error());
   }
   int write(Node& node, std::uint64_t offset, std::string_view bytes) {
