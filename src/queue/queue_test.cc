@@ -1,6 +1,6 @@
-// The facade over the memory engine: content is kept beside entries only while there is room for it.
-// What becomes of entries is proved with the dispatcher (outbound/dispatcher_test.cc); times and
-// routes by their own tests.
+// The facade over the memory engine: content is kept beside entries only while there is room for
+// it. What becomes of entries is proved with the dispatcher (outbound/dispatcher_test.cc); times
+// and routes by their own tests.
 #include "queue/queue.h"
 
 #include <gtest/gtest.h>
