@@ -185,6 +185,34 @@ TEST(StoreSpace, MailIsRefusedBeforeTheReserveAndSettlesGoOn) {
   EXPECT_FALSE(house.store->health().full);
 }
 
+TEST(StoreSpace, PagesThatMailHasLeftAreRoomOnADiskThatStaysFull) {
+  House house;
+  ASSERT_TRUE(house.open());
+  const auto fill = [&house](std::uint64_t id) {
+    return spool(*house.store, letter(id, house.clock.now(), {"b@wp.pl"}, std::string(60000, 'x')));
+  };
+  std::vector<Lease> leases;
+  for (std::uint64_t id = 1; id <= 200; ++id) {
+    const auto spooled = fill(id);
+    ASSERT_TRUE(spooled);
+    leases.push_back(spooled->leases[0]);
+    ASSERT_TRUE(house.store->commit());
+  }
+  ASSERT_TRUE((*house.store->reader())->stats());  // all of it is in the database
+  house.disk.set_space(StoreLimits{}.reserve_octets - 1);
+  house.clock.advance(std::chrono::seconds(1));
+  EXPECT_FALSE(fill(201)) << "no room yet";
+  for (const Lease& lease : leases) {
+    ASSERT_TRUE(settle(*house.store, delivered(lease, 1, house.clock.now())));
+    ASSERT_TRUE(house.store->commit());
+  }
+  ASSERT_TRUE((*house.store->reader())->stats());
+  house.clock.advance(std::chrono::seconds(1));
+  EXPECT_TRUE(fill(201)) << "the disk is as full as before, the database is empty";
+  EXPECT_FALSE(house.store->health().full);
+  ASSERT_TRUE(house.store->commit());
+}
+
 TEST(StoreOpen, ADatabaseWithLessThanWasAcknowledgedIsNotServed) {
   House house;
   Witness witness;

@@ -154,6 +154,7 @@ class SqliteStore final : public Store {
   Result<void> check_open();
   Result<void> begin();
   Result<void> check_room(std::uint64_t octets);
+  void note_free_pages();
   void lose(const Error& error);
   Error sealed_error() const;
   void note_seal();
@@ -256,8 +257,9 @@ class SqliteStore final : public Store {
 
   std::atomic<std::uint64_t> synced_{0}, highest_committed_{0};
   std::atomic<bool> full_{false};
+  std::atomic<std::uint64_t> reusable_octets_{0};  // of the database's file, free for new rows
   Moment room_checked_{};
-  std::uint64_t written_since_check_ = 0;
+  std::uint64_t written_since_check_ = 0, pending_at_check_ = 0;
   bool room_known_ = false;
   mutable std::mutex health_mutex_;
   DiskSpace space_;

@@ -127,6 +127,7 @@ constexpr std::pair<Member, const char*> writer_sql[] = {
      "SELECT mark, highest_id, next_sequence FROM state WHERE id=1"},
     {&WriterStatements::update_state,
      "UPDATE state SET mark=?, highest_id=?, next_sequence=? WHERE id=1"},
+    {&WriterStatements::free_pages, "PRAGMA freelist_count"},
 };
 
 }  // namespace

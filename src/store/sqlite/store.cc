@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t page_octets = 8192;
 constexpr std::size_t names_in_run = 4096;  // 64 KiB a row
 constexpr std::uint64_t check_room_octets = 8u << 20;
+constexpr std::uint64_t reusable_margin_octets = 4u << 20;  // for rows of other tables, and growth
 constexpr auto check_room_every = std::chrono::milliseconds(100);
 
 }  // namespace
@@ -127,7 +128,10 @@ Result<void> SqliteStore::begin() {
   return flush_records();
 }
 
-// A reserve of space that new mail never touches: SEMANTICS "Durability" (c).
+// A reserve of space that new mail never touches: SEMANTICS "Durability" (c). What is pending in the
+// journal will want its place in the database, and what came since the check may lie in the WAL and
+// again in the database. The pages that mail has left in the database's file are room too: the file
+// never shrinks, so that a disk that was full would else stay so for ever.
 Result<void> SqliteStore::check_room(std::uint64_t octets) {
   written_since_check_ += octets;
   const Moment moment = shared_->clock.moment();
@@ -138,17 +142,26 @@ Result<void> SqliteStore::check_room(std::uint64_t octets) {
     room_known_ = true;
     room_checked_ = moment;
     written_since_check_ = octets;
+    {
+      std::lock_guard lock(pending_mutex_);
+      pending_at_check_ = pending_octets_;
+    }
     std::lock_guard lock(health_mutex_);
     space_ = *space;
-    full_ = space_.free_octets < options_.limits.reserve_octets ||
-            space_.free_inodes < options_.limits.reserve_inodes;
   }
-  // What came since the check may lie in the WAL and again in the database.
-  const bool fits = space_.free_octets >= options_.limits.reserve_octets + 2 * written_since_check_;
-  if (full_ || !fits) {
-    return fail(ErrorKind::try_later, "the disk is full up to the reserve");
-  }
+  const std::uint64_t wanted = 2 * (written_since_check_ + pending_at_check_);
+  const bool fits = space_.free_octets >= options_.limits.reserve_octets + wanted ||
+                    reusable_octets_ >= reusable_margin_octets + wanted;
+  full_ = !fits || space_.free_inodes < options_.limits.reserve_inodes;
+  if (full_) return fail(ErrorKind::try_later, "the disk is full up to the reserve");
   return {};
+}
+
+// REQUIRES database_.
+void SqliteStore::note_free_pages() {
+  Bound pages(sql_.free_pages);
+  const auto row = pages.step();
+  if (row && *row) reusable_octets_ = pages.count(0) * page_octets;
 }
 
 void SqliteStore::lose(const Error& error) {
@@ -222,6 +235,7 @@ Result<void> SqliteStore::commit_database(std::uint64_t mark) {
     return done;
   }
   in_group_ = false;
+  note_free_pages();
   return {};
 }
 
@@ -252,7 +266,6 @@ Result<void> SqliteStore::checkpoint_when_long() {
   const int status =
       sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
   if (status == SQLITE_OK || status == SQLITE_BUSY) return {};
-  if (status == SQLITE_FULL) full_ = true;
   return std::unexpected(error_of(db_.get(), status, "checkpoint"));
 }
 
