@@ -128,8 +128,8 @@ Result<void> SqliteStore::begin() {
   return flush_records();
 }
 
-// A reserve of space that new mail never touches: SEMANTICS "Durability" (c). What is pending in the
-// journal will want its place in the database, and what came since the check may lie in the WAL and
+// A reserve of space that new mail never touches: SEMANTICS "Durability" (c). What is pending in
+// the journal will want its place in the database, and what came since the check may lie in the WAL and
 // again in the database. The pages that mail has left in the database's file are room too: the file
 // never shrinks, so that a disk that was full would else stay so for ever.
 Result<void> SqliteStore::check_room(std::uint64_t octets) {
