@@ -129,9 +129,9 @@ Result<void> SqliteStore::begin() {
 }
 
 // A reserve of space that new mail never touches: SEMANTICS "Durability" (c). What is pending in
-// the journal will want its place in the database, and what came since the check may lie in the WAL and
-// again in the database. The pages that mail has left in the database's file are room too: the file
-// never shrinks, so that a disk that was full would else stay so for ever.
+// the journal will want its place in the database, and what came since the check may lie in the WAL
+// and again in the database. The pages that mail has left in the database's file are room too: the
+// file never shrinks, so that a disk that was full would else stay so for ever.
 Result<void> SqliteStore::check_room(std::uint64_t octets) {
   written_since_check_ += octets;
   const Moment moment = shared_->clock.moment();
