@@ -25,7 +25,7 @@ def record_run(server, folder, held, messages, seed, tempers):
     try:
         trial.begin()           # a first start makes the spool: its making is not the subject
         server.stop()
-        shutil.copytree(spool(server), folder / 'before', symlinks=True, ignore=no_sockets, copy_function=copy_owned)
+        subprocess.run(['cp', '-a', spool(server), folder / 'before'], check=True)     # with owners, of folders too
         server.under = record(folder / 'trace')
         server.start()
         server.under = ''
@@ -38,14 +38,6 @@ def record_run(server, folder, held, messages, seed, tempers):
         return folder
     finally:
         trial.close()
-
-
-def copy_owned(source, target):
-    subprocess.run(['cp', '-a', source, target], check=True)
-
-
-def no_sockets(folder, names):
-    return [name for name in names if Path(folder, name).is_socket() or Path(folder, name).is_fifo()]
 
 
 def spool(server):
