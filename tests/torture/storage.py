@@ -186,7 +186,7 @@ def serve_damaged(server, base, folder):
             nonlocal before
             count = trial.sink_log.read_text().count('got ') if trial.sink_log.exists() else 0
             same, before = count == before, count
-            return 'audit.test' not in server.queue() or server.ended() or same and count == 0
+            return 'audit' not in server.queue() or server.ended() or same and count == 0
         until('a queue at rest', rests, 30, 0.2)
         if server.ended():
             return None, 0, 'signal: ended while it served: ' + server.output()[-400:]
