@@ -356,16 +356,26 @@ class Salvage {
   std::uint64_t highest_ = 0, sequence_ = 1, mark_ = 0;
 };
 
+bool is_readable(const Result<Connection>& connection) {
+  if (!connection) return false;
+  const auto schema = has_schema(*connection);
+  return schema && *schema;
+}
+
+// The damaged copy, with a first page of a fresh store when its own is gone. When even so nothing
+// can be read (a break near the start of a log that held most of it), the fresh and empty store.
 Result<Connection> open_patient(Disk& disk, const SqliteVfs& vfs, const std::string& copy,
-                                const std::string& fresh) {
+                                const std::string& fresh, SalvageReport& report) {
   auto opened = Connection::open(copy, vfs.name(), Access::read);
-  if (opened) {
-    const auto schema = has_schema(*opened);
-    if (schema && *schema) return opened;
-    opened = Connection::open(fresh, vfs.name(), Access::read);  // closes the copy
+  if (is_readable(opened)) return opened;
+  opened = Connection::open(fresh, vfs.name(), Access::read);  // closes the copy
+  if (graft_first_page(disk, copy, fresh)) {
+    auto grafted = Connection::open(copy, vfs.name(), Access::read);
+    if (is_readable(grafted)) return grafted;
   }
-  TRY(graft_first_page(disk, copy, fresh));
-  return Connection::open(copy, vfs.name(), Access::read);
+  report.lines.push_back(
+      "the database cannot be read at all: only what is in the journal is saved");
+  return opened;
 }
 
 }  // namespace
@@ -392,11 +402,13 @@ Result<SalvageReport> salvage_store(const StoreOptions& options, const std::stri
       TRY(fresh.run("PRAGMA page_size = 8192"));
       TRY(create_schema(fresh));
     }
-    const auto from = TRY(has_source ? open_patient(disk, vfs, copy, target)
+    const auto from = TRY(has_source ? open_patient(disk, vfs, copy, target, report)
                                      : Connection::open(target, vfs.name(), Access::read));
     const auto to = TRY(Connection::open(target, vfs.name(), Access::write));
     Salvage salvage(from, to, clock.now(), journal);
-    report = TRY(salvage.run());
+    auto found = TRY(salvage.run());
+    found.lines.insert(found.lines.begin(), report.lines.begin(), report.lines.end());
+    report = std::move(found);
     mark = salvage.mark();
   }
   for (const char* suffix : {"", "-wal", "-journal"}) static_cast<void>(disk.remove(copy + suffix));
