@@ -37,7 +37,7 @@ def machine(disk):
     model = next((line.partition(':')[2].strip() for line in Path('/proc/cpuinfo').read_text().splitlines() if line.startswith('model name')), '')
     memory = int(Path('/proc/meminfo').read_text().split()[1]) // 1024
     p50, p99 = fdatasync_microseconds(disk)
-    return {'cores': os.cpu_count(), 'cpu': model, 'kernel': platform.release(), 'memory_mib': memory,
+    return {'cores': os.cpu_count(), 'cpu': model, 'kernel': platform.release().split('-')[0], 'memory_mib': memory,
             'fdatasync_p50_us': p50, 'fdatasync_p99_us': p99, 'load_before': os.getloadavg()[0]}
 
 
