@@ -185,6 +185,25 @@ TEST(StoreSpace, MailIsRefusedBeforeTheReserveAndSettlesGoOn) {
   EXPECT_FALSE(house.store->health().full);
 }
 
+TEST(StoreSpace, WhatIsPendingInTheJournalCountsBeforeTheReserve) {
+  House house;
+  StoreLimits limits = small_journal();
+  limits.apply_octets = 64 << 20;  // nothing reaches the database by itself
+  limits.apply_after = std::chrono::hours(1);
+  auto store = open_sqlite_store({"/false/store", limits, &house.log}, house.disk, house.clock);
+  ASSERT_TRUE(store) << store.error().message;
+  house.disk.set_space(limits.reserve_octets + (1 << 20));
+  std::uint64_t taken = 0;
+  for (; taken < 20; ++taken) {
+    house.clock.advance(std::chrono::seconds(1));  // room is looked for at each
+    const auto request = letter(taken + 1, house.clock.now(), {"b@wp.pl"}, std::string(60000, 'x'));
+    if (!spool(**store, request)) break;
+    ASSERT_TRUE((*store)->commit());
+  }
+  EXPECT_GT(taken, 3u);
+  EXPECT_LT(taken, 10u) << "each wants its place twice: in the log and in the database";
+}
+
 TEST(StoreSpace, PagesThatMailHasLeftAreRoomOnADiskThatStaysFull) {
   House house;
   ASSERT_TRUE(house.open());

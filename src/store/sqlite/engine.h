@@ -145,7 +145,6 @@ class SqliteStore final : public Store {
   enum class Group { any, cold };
   enum class Sync { no, yes };
   class Hold;
-  struct Batch;
 
   template <class Answer, class Request, class Verb>
   std::vector<Result<Answer>> each(std::span<const Request> batch, Group group, Room room,
