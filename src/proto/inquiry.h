@@ -1,9 +1,23 @@
 // An Inquiry is a judgement that needs facts from elsewhere, without I/O: it asks questions, is
 // answered, and ends in a verdict. net/ask drives it over the doors; a test drives it from a table.
-// Today: DNS questions and their answers, which the Resolver door speaks too.
+//
+// A judgement is a function `std::optional<Verdict> judge(Findings&)`: it reads what was found out
+// so far; where a fact is missing, the Findings note the question and the function returns nullopt.
+// Its questions are answered, and it runs again from its start: plain calls and loops, with no
+// state to keep between. It promises that, with the same findings, it goes the same way; it asks
+// together what it can ask together, and every way ends within its limits of questions.
+//
+//   std::optional<Verdict> judge(Findings& findings) {
+//     const DnsAnswer* txt = findings.find(domain, DnsType::txt);
+//     if (!txt) return std::nullopt;  // asked; judge() is called again
+//     ...
+//   }
 #pragma once
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -47,6 +61,30 @@ struct DnsAnswer {
   bool authenticated = false;  // DNSSEC-validated, also a "no"
   std::uint32_t ttl_seconds = 0;
   std::string why;  // for people, when not found
+};
+
+struct DnsQuestion {
+  std::string name;  // lower case, no last dot
+  DnsType type = DnsType::a;
+  auto operator<=>(const DnsQuestion&) const = default;
+};
+
+// What one Inquiry has found out, and what it lacks. `questions` bounds one Inquiry whatever its
+// judgement does: beyond it every new question is answered `temporary` at once.
+class Findings {
+ public:
+  explicit Findings(std::size_t questions = 200) : limit_(questions) {}
+
+  // nullptr: not known yet; the question is noted. The pointer lives as long as the Findings.
+  const DnsAnswer* find(std::string_view name, DnsType type);
+  void learn(const DnsQuestion& question, DnsAnswer answer);
+  std::vector<DnsQuestion> take_missing();  // noted since the last call, each once
+  std::size_t size() const { return known_.size(); }
+
+ private:
+  std::size_t limit_;
+  std::map<DnsQuestion, DnsAnswer> known_;
+  std::vector<DnsQuestion> missing_;
 };
 
 }  // namespace goniec
