@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <optional>
 
 #include "run/system.h"
@@ -22,6 +23,7 @@ struct Change {  // since the last sync: bytes at an offset, or a new length
 struct Inode {
   std::string seen, durable;
   std::vector<Change> changes;
+  std::vector<Change> lost;  // by failed syncs: seen, and never durable
 };
 using InodePtr = std::shared_ptr<Inode>;
 
@@ -52,6 +54,23 @@ void tear(Inode& inode, SystemRandom& random) {
       at += length;
     }
   }
+}
+
+// What is seen becomes what is durable: only where they may differ, for files grow for months.
+void forget_unsynced(Inode& inode) {
+  for (const auto* changes : {&inode.changes, &inode.lost}) {
+    for (const Change& change : *changes) {
+      if (change.kind == Change::Kind::truncate && change.offset < inode.durable.size()) {
+        inode.seen = inode.durable;
+      } else if (change.offset < inode.durable.size()) {
+        inode.seen.resize(std::max(inode.seen.size(), inode.durable.size()));
+        inode.durable.copy(inode.seen.data() + change.offset, change.bytes.size(), change.offset);
+      }
+    }
+  }
+  inode.seen.resize(inode.durable.size());
+  inode.changes.clear();
+  inode.lost.clear();
 }
 
 std::string parent_of(const std::string& path) {
@@ -129,8 +148,7 @@ void SimDisk::State::crash(CrashKind kind) {
     for (const auto& [path, inode] : *names) {
       if (!done.insert(inode).second) continue;
       if (kind == CrashKind::tear) tear(*inode, random);
-      inode->seen = inode->durable;
-      inode->changes.clear();
+      forget_unsynced(*inode);
     }
   }
   seen = durable;
@@ -204,10 +222,13 @@ class SimFile final : public DiskFile {
     auto met = meet(DiskCall::sync);
     if (life_ != disk_->life) return met;
     // A failed sync drops the pages: a later one has nothing to save.
-    const auto changes = std::exchange(inode_->changes, {});
-    if (!met) return met;
-    for (const Change& each : changes) replay(inode_->durable, each);
-    return {};
+    auto changes = std::exchange(inode_->changes, {});
+    if (met) {
+      for (const Change& each : changes) replay(inode_->durable, each);
+    } else {
+      std::ranges::move(changes, std::back_inserter(inode_->lost));
+    }
+    return met;
   }
 
   Result<std::uint64_t> size() override {

@@ -244,6 +244,10 @@ struct FalseNode::State {
 
 FalseNode::FalseNode(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
+void FalseNode::prepare() {
+  (void)client_context();
+}
+
 FalseNode::~FalseNode() {
   kill();
 }

@@ -33,7 +33,8 @@ class FalseNode {
   static Result<std::unique_ptr<FalseNode>> start(Config config, FalseWorld world,
                                                   std::unique_ptr<Store> store, LogSink& log,
                                                   ConnectionWatch watch);
-  ~FalseNode();  // kills it when it lives
+  static void prepare();  // what all nodes of the process share: once, before a fork
+  ~FalseNode();           // kills it when it lives
   void kill();
   Task<void> stop();  // in good order, then kill() drops what is left
   Store& store();

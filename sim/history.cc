@@ -212,13 +212,13 @@ void History::compare_reopenings() {
     auto store = open_store();
     if (!store) return laws_.break_law("reopening", store.error().message);
     if (round == 0) {
-      first = state_of(**store);
+      first = state_of(**store, laws_.seen_events());
       const bool differs = options_.mutation == Mutation::another_reopening;
       const ObjectPut extra{{"user", "ghost@local.test"}, "x", false};
       if (differs) (void)(*store)->put_objects(std::span<const ObjectPut>(&extra, 1));
       if (differs) (void)(*store)->commit();
     } else {
-      laws_.same_twice(first, state_of(**store));
+      laws_.same_twice(first, state_of(**store, laws_.seen_events()));
     }
   }
 }

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t most_broken = 50;
 constexpr std::size_t page = 2000;
+constexpr std::size_t entries_a_look = 200;  // of the queue, on average
 constexpr std::uint64_t enough_for_spread = 30;
 constexpr int spread_slices = 20;
 
@@ -73,15 +74,19 @@ void Laws::told_failed(const std::string& notice, const std::string& recipient) 
 }
 
 // What is owed has to be in the queue, or a notice about it.
-void Laws::check_owed(Reader& reader) {
+std::size_t Laws::check_owed(Reader& reader) {
   std::set<std::pair<std::string, std::string>> queued;
   std::set<std::string> noticed;
+  std::size_t read = 0;
   QueueFilter filter;
   filter.limit = page;
   for (;;) {
     const auto items = reader.list(filter);
-    if (!items)
-      return break_law("acknowledged", "the queue cannot be read: " + items.error().message);
+    if (!items) {
+      break_law("acknowledged", "the queue cannot be read: " + items.error().message);
+      return read;
+    }
+    read += items->size();
     for (const QueueItem& item : *items) {
       if (const auto parent = tokens_.find(item.message.parent); parent != tokens_.end())
         noticed.insert(parent->second);
@@ -100,6 +105,7 @@ void Laws::check_owed(Reader& reader) {
     ended_.insert(each);  // said once
   }
   std::erase_if(owed_, [this](const auto& each) { return ended_.contains(each); });
+  return read;
 }
 
 std::string Laws::story_of(Reader& reader, const std::string& token) const {
@@ -221,12 +227,15 @@ void Laws::read_events(Reader& reader) {
 
 void Laws::look(Reader& reader) {
   ++totals_.looks;
-  check_owed(reader);
+  // What is lost stays lost: a long queue is read less often.
+  if (totals_.looks > owed_checked_again_)
+    owed_checked_again_ = totals_.looks + check_owed(reader) / entries_a_look;
   read_events(reader);
   note(events_hash_);
 }
 
 void Laws::finish(Reader& reader) {
+  owed_checked_again_ = 0;
   look(reader);
   for (const auto& [key, spread] : spreads_) check_spread(spread);
   for (const auto& each : owed_)

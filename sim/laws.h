@@ -73,6 +73,7 @@ class Laws {
   std::uint64_t hash() const { return hash_; }
   const std::vector<std::string>& broken() const { return broken_; }
   std::size_t owed() const { return owed_.size(); }
+  std::uint64_t seen_events() const { return cursor_; }  // finish() reads them all once more
 
  private:
   struct Letter {
@@ -83,7 +84,7 @@ class Laws {
     std::map<int, std::uint64_t> slices;  // of the jitter's span
   };
   void settle(const std::string& token, const std::string& recipient);
-  void check_owed(Reader& reader);
+  std::size_t check_owed(Reader& reader);  // how many entries were read
   std::string story_of(Reader& reader, const std::string& token) const;
   void read_events(Reader& reader);
   void check_spread(const Spread& spread);
@@ -99,7 +100,7 @@ class Laws {
   std::map<std::size_t, std::size_t> connections_;
   std::map<std::pair<std::int64_t, std::uint32_t>, Spread> spreads_;
   std::uint64_t cursor_ = 0, events_hash_ = 0;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> marks_;  // cursor, hash there
+  std::uint64_t owed_checked_again_ = 0;  // the look that reads the whole queue again
   Totals totals_;
   std::uint64_t hash_ = 1469598103934665603ull;
   std::vector<std::string> broken_;

@@ -409,7 +409,7 @@ StoreLimits MixedOptions::small_limits() {
   return limits;
 }
 
-std::vector<std::string> state_of(Store& store) {
+std::vector<std::string> state_of(Store& store, std::uint64_t events_after) {
   std::vector<std::string> lines;
   auto opened = store.reader();
   if (!take(lines, "reader", opened)) return lines;
@@ -422,7 +422,7 @@ std::vector<std::string> state_of(Store& store) {
     if (item.message.id != last) lines.push_back(content_line(reader, item.message.id));
     last = item.message.id;
   }
-  const auto events = reader.events_after(0, 1'000'000);
+  const auto events = reader.events_after(events_after, 1'000'000);
   if (!take(lines, "events", events)) return lines;
   for (const Event& event : *events) lines.push_back(event_line(event));
   tell_mailboxes(reader, lines);

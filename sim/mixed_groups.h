@@ -39,9 +39,9 @@ struct MixedRun {
   std::string wrong;                // what the engines differ in; "": nothing
 };
 
-// What a store holds, in lines; an error line when something cannot be read. Leases are not told:
-// they are memory.
-std::vector<std::string> state_of(Store& store);
+// What a store holds, in lines, events from the one after this sequence; an error line when
+// something cannot be read. Leases are not told: they are memory.
+std::vector<std::string> state_of(Store& store, std::uint64_t events_after = 0);
 
 MixedRun run_mixed_groups(const MixedOptions& options);
 

@@ -35,7 +35,8 @@ struct SimNetwork::State : std::enable_shared_from_this<State> {
   std::multimap<Endpoint, std::shared_ptr<Queue>> listeners;
   std::map<std::string, std::shared_ptr<Queue>> unix_listeners;
   std::set<IpAddress> unreachable, silent;
-  std::vector<std::weak_ptr<End>> ends;
+  std::vector<std::weak_ptr<End>> ends;  // what is gone is swept when there are twice as many
+  std::size_t sweep_ends_at = 64;
   std::uint16_t next_port = 40'000;
 
   Duration latency() {
@@ -323,7 +324,13 @@ std::pair<EndPtr, EndPtr> SimNetwork::State::pair(Endpoint client, Endpoint serv
   far->peer = near;
   near->local = far->remote = client;
   near->remote = far->local = server;
-  std::erase_if(ends, [](const auto& end) { return end.expired(); });
+  if (ends.size() >= sweep_ends_at) {
+    std::erase_if(ends, [](const auto& each) {
+      const EndPtr end = each.lock();
+      return !end || end->closed;
+    });
+    sweep_ends_at = std::max<std::size_t>(64, 2 * ends.size());
+  }
   ends.push_back(near);
   ends.push_back(far);
   return {near, far};

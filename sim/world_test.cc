@@ -341,6 +341,40 @@ TEST(SimDisk, never_saves_what_a_failed_sync_lost) {
   EXPECT_EQ(read_all(disk, "/a"), "first");
 }
 
+TEST(SimDisk, undoes_every_kind_of_change_at_a_crash) {
+  SimDisk disk;
+  SystemRandom random(5);
+  ASSERT_TRUE(write_file(disk, "/a", std::string(3000, 'o')).has_value());
+  ASSERT_TRUE(disk.sync_directory("/").has_value());
+  std::string durable(3000, 'o');
+  for (int round = 0; round < 200; ++round) {
+    auto file = disk.open("/a", OpenMode::read_write).value();
+    for (int change = 0; change < 4; ++change) {
+      const std::uint64_t at = random.below(4000);
+      if (random.below(3) == 0) {
+        ASSERT_TRUE(file->truncate(at).has_value());
+      } else {
+        ASSERT_TRUE(file->write_at(at, std::string(random.below(900), 'n')).has_value());
+      }
+      if (random.below(4) == 0) {
+        disk.fail_call(DiskCall::sync, 0, EIO);
+        EXPECT_FALSE(file->sync().has_value());
+      }
+    }
+    if (round % 50 == 0) {  // changes since the last failed sync come through, no others
+      disk.crash();
+      disk.restart();
+      file = disk.open("/a", OpenMode::read_write).value();
+      ASSERT_TRUE(file->write_at(random.below(4000), "synced").has_value());
+      ASSERT_TRUE(file->sync().has_value());
+      durable = read_all(disk, "/a");
+    }
+    disk.crash();
+    disk.restart();
+    EXPECT_EQ(read_all(disk, "/a"), durable);
+  }
+}
+
 TEST(SimDisk, fills_up_fails_and_dies_at_the_call_that_was_named) {
   SimDisk disk;
   disk.set_capacity(10);
