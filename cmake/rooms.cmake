@@ -28,6 +28,7 @@ set(GONIEC_THIRD_PARTIES
   "ssl      : net"
   "asio     : run net"
   "sodium   : trust"
+  "psl      : trust"
   "unbound  : net"
   "sqlite   : store"
   "idn      : mail"

@@ -11,11 +11,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 
-#include "base/digest.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "mail/address.h"
@@ -23,58 +20,12 @@
 #include "mail/mime.h"
 #include "mail/words.h"
 #include "mail/xtext.h"
+#include "tests/tools/vector_kit.h"
 
 namespace goniec {
 namespace {
 
-namespace fs = std::filesystem;
-
-struct Tally {
-  int passed = 0, failed = 0;
-  void check(bool good, const std::string& what) {
-    ++(good ? passed : failed);
-    if (!good) fmt::print("FAIL {}\n", printable(what, 400));
-  }
-};
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-// \r \n \t \\ and \xNN.
-std::string unescaped(std::string_view text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] != '\\' || at + 1 == text.size()) {
-      out += text[at];
-      continue;
-    }
-    const char kind = text[++at];
-    const auto hex = kind == 'x' ? from_hex(text.substr(at + 1, 2)) : std::nullopt;
-    if (hex) {
-      out += *hex;
-      at += 2;
-    } else if (kind == 'r' || kind == 'n' || kind == 't') {
-      out += kind == 'r' ? '\r' : kind == 'n' ? '\n' : '\t';
-    } else {
-      out += kind == '\\' ? "\\" : std::string("\\") + kind;
-    }
-  }
-  return out;
-}
-
-std::vector<std::vector<std::string>> rows_of(const fs::path& path) {
-  std::vector<std::vector<std::string>> rows;
-  const auto text = read_file(path);
-  for (auto line : split(text, '\n')) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty() || line.starts_with('#')) continue;
-    auto& row = rows.emplace_back();
-    for (auto cell : split(line, '\t')) row.emplace_back(cell);
-  }
-  return rows;
-}
+using namespace vectors;
 
 // ------------------------------------------------------------------------------------- address
 void append_utf8(std::string& out, unsigned value) {
