@@ -88,7 +88,7 @@ void SmtpSession::State::answer_sender(const smtp::AskSender& question, std::uin
   SenderFacts facts{.sender = question.sender,
                     .logged_in = login.has_value(),
                     .may_send_as = true,
-                    .disk_full = parts.store_health().full};
+                    .disk_full = parts.store_health().refuses_mail};
   if (login) facts.may_send_as = parts.directory.may_send_as(login->user, question.sender.address);
   Verdict verdict = judge_sender(facts);
   stages.clear();

@@ -38,6 +38,9 @@ struct StoreLimits {
   // Free space never touched by mail: 452 4.3.1 before it.
   std::uint64_t reserve_octets = 64ull << 20;
   std::uint64_t reserve_inodes = 1000;
+  // Free space into which the database's file does not grow: room for the log of commits, without
+  // which a database full of free pages could take nothing.
+  std::uint64_t log_margin_octets = 16ull << 20;
   std::size_t checkpoint_octets = 32u << 20;  // log of commits moved into the database from here on
   // The journal: files made once and written over and over (docs/decisions/group-journal.md).
   std::uint64_t journal_file_octets = 32u << 20;
@@ -184,7 +187,10 @@ struct ObjectPut {
 struct StoreHealth {
   bool sealed = false;
   std::string sealed_reason;
-  bool full = false;  // below the reserve
+  bool full = false;  // up to the reserve
+  // Mail was refused for it within the last second. Only spooling finds out that there is room
+  // again, so that this must not hold for longer.
+  bool refuses_mail = false;
   DiskSpace space;
 };
 

@@ -5,7 +5,8 @@
 // FaultDisk keeps of each file what is synced and what was written since. crash() forgets what was
 // not synced: all of it, or (seeded) any part of it with torn sectors, and names whose directory
 // was not synced. fail_at(n, errno) makes the n-th write, truncate or sync from now on fail once;
-// bytes of a failed write may be half there.
+// bytes of a failed write may be half there. set_capacity() gives it a size: what would make its
+// files longer than that together is refused (ENOSPC), and its free space is what is left.
 #pragma once
 #include <algorithm>
 #include <cerrno>
@@ -87,6 +88,12 @@ class FaultDisk final : public Disk {
     stop_at_ = operations_ + operation;
   }  // power goes: nothing more
   void set_space(std::uint64_t octets) { space_.free_octets = octets; }
+  void set_capacity(std::uint64_t octets) { capacity_ = octets; }
+  std::uint64_t used() const {
+    std::uint64_t octets = 0;
+    for (const auto& [name, file] : files_) octets += file->now.size();
+    return octets;
+  }
   std::map<std::string, std::shared_ptr<FaultFile>>& files() { return files_; }
 
   // Power loss. Seed 0: everything unsynced is lost; else any of it may be there, sectors torn.
@@ -145,7 +152,11 @@ class FaultDisk final : public Disk {
     }
     return names;
   }
-  Result<DiskSpace> space(const std::string&) override { return space_; }
+  Result<DiskSpace> space(const std::string&) override {
+    DiskSpace space = space_;
+    if (capacity_ != 0) space.free_octets = capacity_ - std::min(capacity_, used());
+    return space;
+  }
 
  private:
   class Handle final : public DiskFile {
@@ -160,6 +171,7 @@ class FaultDisk final : public Disk {
     }
     Result<void> write_at(std::uint64_t offset, std::string_view bytes) override {
       auto allowed = disk_.step();
+      if (allowed) allowed = disk_.grow(*file_, offset + bytes.size());
       const std::string_view part = allowed ? bytes : bytes.substr(0, bytes.size() / 2);
       if (!disk_.stopped()) {
         file_->unsynced.push_back({offset, std::string(part), false});
@@ -169,6 +181,7 @@ class FaultDisk final : public Disk {
     }
     Result<void> truncate(std::uint64_t octets) override {
       TRY(disk_.step());
+      TRY(disk_.grow(*file_, octets));
       file_->unsynced.push_back({octets, {}, true});
       write_step(file_->now, file_->unsynced.back());
       return {};
@@ -200,6 +213,11 @@ class FaultDisk final : public Disk {
     return fail(fail_errno_ == ENOSPC ? ErrorKind::try_later : ErrorKind::io, "injected",
                 fail_errno_);
   }
+  Result<void> grow(const FaultFile& file, std::uint64_t octets) const {
+    if (capacity_ == 0 || octets <= file.now.size()) return {};
+    if (used() + octets - file.now.size() <= capacity_) return {};
+    return fail(ErrorKind::try_later, "the disk is full", ENOSPC);
+  }
   static void keep_some(FaultFile& file, std::mt19937& chance) {
     for (auto& step : file.unsynced) {
       if (step.truncate) {
@@ -215,7 +233,7 @@ class FaultDisk final : public Disk {
 
   std::map<std::string, std::shared_ptr<FaultFile>> files_;
   DiskSpace space_{.free_octets = 1ull << 40, .total_octets = 1ull << 40, .free_inodes = 1 << 30};
-  std::uint64_t operations_ = 0, fail_at_ = 0, stop_at_ = 0;
+  std::uint64_t operations_ = 0, fail_at_ = 0, stop_at_ = 0, capacity_ = 0;
   int fail_errno_ = 0;
   bool failed_ = false;
 };

@@ -167,8 +167,8 @@ def full_disk(run, name):
         print('      the full disk is not tried: it needs root, for a mount')
         return
     place = PLACE / name / 'full-disk'
-    cycles = run.options.cycles or (1 if run.short else 100)
-    total, found = storage.full(lambda: Server(name, place), place, PLACE / name / 'full', cycles, run.seed)
+    cycles = run.options.cycles or (3 if run.short else 100)
+    total, found = storage.full(lambda: Server(name, place, TORTURE_EVENTS='2s'), place, PLACE / name / 'full', cycles, run.seed)
     good, text = verdict(found)
     run.check(f'{name}: a disk filled and drained {cycles} times', good and storage.reserve_kept(total) and storage.goes_on(total) and total['refused_452'] and not found['queued'], f'{total}; {text}')
     run.keep(run.server(name), 'full', {**found, **total})

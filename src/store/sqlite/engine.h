@@ -136,6 +136,11 @@ class SqliteStore final : public Store {
   struct Counters {  // of the database
     std::uint64_t mark = 0, highest = 0, next_sequence = 1;
   };
+  struct DatabaseRoom {                        // in octets
+    std::uint64_t free_pages = 0;              // in the tables, for new rows
+    std::uint64_t pages = 0, file = 0;         // with what is in the log; on the disk
+    std::uint64_t log_used = 0, log_file = 0;  // since the log began anew; on the disk
+  };
   struct DueKey {
     std::int64_t due = INT64_MIN;
     EntryId id;
@@ -152,8 +157,6 @@ class SqliteStore final : public Store {
   // store.cc: the group
   Result<void> check_open();
   Result<void> begin();
-  Result<void> check_room(std::uint64_t octets);
-  void note_free_pages();
   void lose(const Error& error);
   Error sealed_error() const;
   void note_seal();
@@ -162,7 +165,6 @@ class SqliteStore final : public Store {
   void roll_back();
   void roll_back_database();
   void finish_group(std::uint64_t mark);
-  Result<void> checkpoint_when_long();
   Result<void> write_names(bool at_once);
   Result<void> load_state();
   Result<void> sweep_unspooled();
@@ -170,6 +172,16 @@ class SqliteStore final : public Store {
   Result<std::size_t> sweep_retention(Instant now, std::size_t limit);
   Result<void> put_one(const ObjectPut& put);
   Result<bool> remove_one(const ObjectKey& key);
+  // room.cc: space, and the log of the database
+  Result<void> check_room(std::uint64_t octets);
+  Result<void> measure_room();
+  bool has_room(std::uint64_t more) const;
+  void make_room();
+  void note_full(StoreHealth& health) const;
+  void note_room();  // REQUIRES database_
+  enum class Again { at_once, not_at_once };
+  void begin_log_anew(Again again);  // REQUIRES database_, no transaction
+  Result<void> checkpoint_when_long();
   // journaled.cc: what is durable and not in the database yet
   Result<void> open_journal(std::uint64_t acknowledged);
   Result<std::uint64_t> commit_hot();
@@ -230,7 +242,7 @@ class SqliteStore final : public Store {
   std::mutex pending_mutex_;
   std::condition_variable pending_changed_;
   std::vector<JournalGroup> pending_;
-  std::size_t pending_octets_ = 0;
+  std::size_t pending_octets_ = 0;  // with what is being applied just now
   Moment pending_since_{};
   bool stopping_ = false;
   std::thread applier_;
@@ -247,7 +259,8 @@ class SqliteStore final : public Store {
   Counters now_, before_group_;
   NameRun names_;  // of events that no run holds yet
   std::size_t names_before_group_ = 0;
-  int wal_pages_ = 0;
+  int wal_pages_ = -1;  // in the log; -1: not known before the first commit
+  Moment log_begun_anew_{};
   std::size_t checkpointed_octets_ = 0;  // of the WAL, at the last checkpoint
   std::uint64_t synced_generation_ = 0;  // of the journal, when the database was synced last
   std::string row_;                      // memory of encoders
@@ -256,12 +269,13 @@ class SqliteStore final : public Store {
 
   std::atomic<std::uint64_t> synced_{0}, highest_committed_{0};
   std::atomic<bool> full_{false};
-  std::atomic<std::uint64_t> reusable_octets_{0};  // of the database's file, free for new rows
-  Moment room_checked_{};
-  std::uint64_t written_since_check_ = 0, pending_at_check_ = 0;
+  std::atomic<bool> short_{false};  // room is nearly gone: the log is kept short
+  std::uint64_t written_in_group_ = 0, written_since_check_ = 0, pending_at_check_ = 0;
   bool room_known_ = false;
   mutable std::mutex health_mutex_;
+  Moment room_checked_{};
   DiskSpace space_;
+  DatabaseRoom room_;
   std::atomic<bool> seal_noted_{false};
 };
 

@@ -142,15 +142,22 @@ Result<void> SqliteStore::apply_pending(Sync sync) {
   {
     std::lock_guard lock(pending_mutex_);
     taken.swap(pending_);
-    pending_octets_ = 0;
   }
   if (taken.empty() && (sync == Sync::no || applied_synced_ == applied_)) return {};
-  if (auto done = apply_taken(taken, sync); !done) {
+  Result<void> done = apply_taken(taken, sync);
+  if (!done && done.error().kind == ErrorKind::try_later) {  // no room for more of the log
+    short_ = true;
+    begin_log_anew(Again::at_once);
+    done = apply_taken(taken, sync);
+  }
+  {
     std::lock_guard lock(pending_mutex_);
-    for (const auto& group : taken) pending_octets_ += group.octets();
-    pending_.insert(pending_.begin(), std::make_move_iterator(taken.begin()),
-                    std::make_move_iterator(taken.end()));
-    return done;
+    if (!done) {
+      pending_.insert(pending_.begin(), std::make_move_iterator(taken.begin()),
+                      std::make_move_iterator(taken.end()));
+      return done;
+    }
+    for (const auto& group : taken) pending_octets_ -= group.octets();
   }
   applied_ = now_.mark;
   if (sync == Sync::yes) {

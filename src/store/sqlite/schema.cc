@@ -128,6 +128,7 @@ constexpr std::pair<Member, const char*> writer_sql[] = {
     {&WriterStatements::update_state,
      "UPDATE state SET mark=?, highest_id=?, next_sequence=? WHERE id=1"},
     {&WriterStatements::free_pages, "PRAGMA freelist_count"},
+    {&WriterStatements::all_pages, "PRAGMA page_count"},
 };
 
 }  // namespace

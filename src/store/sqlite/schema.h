@@ -30,7 +30,7 @@ struct WriterStatements {
   Statement select_folder, insert_folder, append_folder, shrink_folder;
   Statement insert_letter, select_letter, delete_letter, has_letter;
   Statement put_object, insert_object, delete_object;
-  Statement select_state, update_state, free_pages;
+  Statement select_state, update_state, free_pages, all_pages;
 
   static Result<WriterStatements> prepare(const Connection& connection);
 };

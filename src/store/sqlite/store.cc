@@ -9,11 +9,7 @@
 namespace goniec {
 namespace {
 
-constexpr std::size_t page_octets = 8192;
 constexpr std::size_t names_in_run = 4096;  // 64 KiB a row
-constexpr std::uint64_t check_room_octets = 8u << 20;
-constexpr std::uint64_t reusable_margin_octets = 4u << 20;  // for rows of other tables, and growth
-constexpr auto check_room_every = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -64,6 +60,7 @@ Result<void> SqliteStore::start(Connection connection, WriterStatements statemen
   };
   sqlite3_wal_hook(db_.get(), count_pages, this);
   TRY(load_state());
+  note_room();
   TRY(open_journal(acknowledged));
   acknowledged_ = TRY(AcknowledgedFile::open(disk_, options_.path, shared_->clock));
   if (mark_ > 0) TRY(acknowledged_.put(mark_));
@@ -116,6 +113,7 @@ Result<void> SqliteStore::begin() {
   if (hold_.owns_lock()) return flush_records();
   hold_ = std::unique_lock(database_);
   Result<void> begun = apply_pending(wants_sync() ? Sync::yes : Sync::no);
+  if (short_) begin_log_anew(Again::not_at_once);
   if (begun) begun = Bound(sql_.begin).done();
   if (!begun) {
     note_seal();
@@ -128,45 +126,10 @@ Result<void> SqliteStore::begin() {
   return flush_records();
 }
 
-// A reserve of space that new mail never touches: SEMANTICS "Durability" (c). What is pending in
-// the journal will want its place in the database, and what came since the check may lie in the WAL
-// and again in the database. The pages that mail has left in the database's file are room too: the
-// file never shrinks, so that a disk that was full would else stay so for ever.
-Result<void> SqliteStore::check_room(std::uint64_t octets) {
-  written_since_check_ += octets;
-  const Moment moment = shared_->clock.moment();
-  if (!room_known_ || written_since_check_ >= check_room_octets ||
-      moment - room_checked_ >= check_room_every) {
-    const auto space = disk_.space(options_.path);
-    if (!space) return std::unexpected(space.error());
-    room_known_ = true;
-    room_checked_ = moment;
-    written_since_check_ = octets;
-    {
-      std::lock_guard lock(pending_mutex_);
-      pending_at_check_ = pending_octets_;
-    }
-    std::lock_guard lock(health_mutex_);
-    space_ = *space;
-  }
-  const std::uint64_t wanted = 2 * (written_since_check_ + pending_at_check_);
-  const bool fits = space_.free_octets >= options_.limits.reserve_octets + wanted ||
-                    reusable_octets_ >= reusable_margin_octets + wanted;
-  full_ = !fits || space_.free_inodes < options_.limits.reserve_inodes;
-  if (full_) return fail(ErrorKind::try_later, "the disk is full up to the reserve");
-  return {};
-}
-
-// REQUIRES database_.
-void SqliteStore::note_free_pages() {
-  Bound pages(sql_.free_pages);
-  const auto row = pages.step();
-  if (row && *row) reusable_octets_ = pages.count(0) * page_octets;
-}
-
 void SqliteStore::lose(const Error& error) {
   lost_ = error;
   note_seal();
+  if (lost_->kind == ErrorKind::try_later) short_ = true;
   if (lost_->kind == ErrorKind::conflict)
     lost_->kind = ErrorKind::damaged;  // a key that cannot be there
   if (lost_->kind == ErrorKind::damaged) shared_->alarm("store.damaged", error.message);
@@ -193,6 +156,7 @@ void SqliteStore::roll_back() {
     hold_.unlock();
   }
   journal_->drop();
+  written_in_group_ = 0;
   shared_->leases->undo_group();
 }
 
@@ -235,13 +199,14 @@ Result<void> SqliteStore::commit_database(std::uint64_t mark) {
     return done;
   }
   in_group_ = false;
-  note_free_pages();
+  note_room();
   return {};
 }
 
 // The group is durable: from here on it may be told.
 void SqliteStore::finish_group(std::uint64_t mark) {
   shared_->leases->keep_group();
+  written_in_group_ = 0;
   mark_ = mark;
   highest_committed_ = highest_;
   synced_.store(mark, std::memory_order_release);
@@ -250,23 +215,6 @@ void SqliteStore::finish_group(std::uint64_t mark) {
         fmt::format("the file acknowledged cannot be written: {}", put.error().message));
     note_seal();
   }
-}
-
-// Moves the WAL into the database. The group is durable already: a failure here fails nobody, but a
-// failed write or sync has sealed the store.
-Result<void> SqliteStore::checkpoint_when_long() {
-  const auto octets = static_cast<std::size_t>(wal_pages_) * page_octets;
-  const std::size_t step = options_.limits.checkpoint_octets;
-  if (octets < checkpointed_octets_) checkpointed_octets_ = 0;  // the WAL began anew
-  if (octets < checkpointed_octets_ + step) return {};
-  // While a reader holds an old state the WAL cannot begin anew: the next try comes a step later,
-  // not with each commit.
-  checkpointed_octets_ = octets;
-  int in_log = 0, moved = 0;
-  const int status =
-      sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
-  if (status == SQLITE_OK || status == SQLITE_BUSY) return {};
-  return std::unexpected(error_of(db_.get(), status, "checkpoint"));
 }
 
 Result<void> SqliteStore::write_names(bool at_once) {
@@ -285,9 +233,7 @@ StoreHealth SqliteStore::health() const {
     health.sealed = true;
     health.sealed_reason = std::move(*reason);
   }
-  health.full = full_;
-  std::lock_guard lock(health_mutex_);
-  health.space = space_;
+  note_full(health);
   return health;
 }
 

@@ -124,22 +124,35 @@ struct SqliteVfs::State {
     node.gathered.append(bytes);
     return SQLITE_OK;
   }
+  // Of what could not be written down for lack of room: it is read from memory.
+  static std::size_t overlay(const Node& node, std::uint64_t offset, std::span<char> into) {
+    const auto end = node.gathered_at + node.gathered.size();
+    const auto from = std::max(offset, node.gathered_at);
+    const auto to = std::min(offset + into.size(), end);
+    if (from >= to) return 0;
+    std::memcpy(into.data() + (from - offset), node.gathered.data() + (from - node.gathered_at),
+                to - from);
+    return to - offset;
+  }
   int read(Node& node, std::uint64_t offset, std::span<char> into) {
-    {
-      std::lock_guard lock(node.writing);
-      const auto end = node.gathered_at + node.gathered.size();
-      if (!node.gathered.empty() && offset < end && node.gathered_at < offset + into.size()) {
-        if (const int status = flush(node); status != SQLITE_OK) {
-          node.owed = status;
-          return SQLITE_IOERR_READ;
-        }
+    std::unique_lock lock(node.writing);
+    const auto end = node.gathered_at + node.gathered.size();
+    bool is_in_memory =
+        !node.gathered.empty() && offset < end && node.gathered_at < offset + into.size();
+    if (is_in_memory) {
+      const int status = flush(node);
+      is_in_memory = status == SQLITE_FULL;
+      if (status != SQLITE_OK && !is_in_memory) {
+        node.owed = status;
+        return SQLITE_IOERR_READ;
       }
     }
+    if (!is_in_memory) lock.unlock();
     auto got = node.file->read_at(offset, into);
     if (!got) return SQLITE_IOERR_READ;
-    if (*got == into.size()) return SQLITE_OK;
     std::memset(into.data() + *got, 0, into.size() - *got);
-    return SQLITE_IOERR_SHORT_READ;
+    if (is_in_memory) *got = std::max(*got, overlay(node, offset, into));
+    return *got == into.size() ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
   }
   int sync(Node& node) {
     std::lock_guard lock(node.writing);
