@@ -155,7 +155,7 @@ int run_config_diff(const Common& common, const std::string& other) {
 namespace {
 
 // What was looked at, one line each; the worst decides the exit code.
-class Findings {
+class Checkup {
  public:
   void well(std::string_view what, std::string text) { add(what, "ok", std::move(text)); }
   void wrong(std::string_view what, std::string text, int code = exit_check_said_no) {
@@ -181,7 +181,7 @@ class Findings {
   int code_ = exit_done;
 };
 
-void look_at_store(Findings& findings, const Config& config) {
+void look_at_store(Checkup& findings, const Config& config) {
   std::error_code ignored;
   if (!std::filesystem::exists(config.storage.path, ignored)) {
     findings.well("store",
@@ -240,7 +240,7 @@ int run_doctor(const Common& common, const std::string& salvage) {
     const auto loaded = config_of(common);
     return loaded ? salvage_into(common, loaded->config, salvage) : loaded.error();
   }
-  Findings findings;
+  Checkup findings;
   const auto loaded = load_config(common.config_file);
   if (!loaded) {
     for (const auto& problem : loaded.error())

@@ -47,7 +47,8 @@ def cycle_once(trial, server, cycle, seed, total, place):
 
     def refused():
         facts = os.statvfs(place)
-        least[0] = min(least[0], facts.f_bavail * facts.f_frsize)
+        others = sum((place / name).stat().st_size for name in ('output', 'events'))   # on that disk too, and not the store's
+        least[0] = min(least[0], facts.f_bavail * facts.f_frsize + others)
         return answers(trial)['452'] >= before['452'] + 20 or trial.client.poll() is not None
     until('452 from a full disk', refused, 120, 0.01)
     trial.client.send_signal(signal.SIGTERM)
