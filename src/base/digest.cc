@@ -106,6 +106,41 @@ Sha256 sha256(std::string_view data) {
   return digest;
 }
 
+namespace {
+EVP_MD_CTX* context_of(void* context) {
+  return static_cast<EVP_MD_CTX*>(context);
+}
+}  // namespace
+
+Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new()) {
+  CHECK(context_ && EVP_DigestInit_ex2(context_of(context_), EVP_sha256(), nullptr) == 1);
+}
+
+Sha256Stream::Sha256Stream(const Sha256Stream& other) : context_(EVP_MD_CTX_new()) {
+  CHECK(context_ && EVP_MD_CTX_copy_ex(context_of(context_), context_of(other.context_)) == 1);
+}
+
+Sha256Stream& Sha256Stream::operator=(const Sha256Stream& other) {
+  if (this != &other)
+    CHECK(EVP_MD_CTX_copy_ex(context_of(context_), context_of(other.context_)) == 1);
+  return *this;
+}
+
+Sha256Stream::~Sha256Stream() {
+  EVP_MD_CTX_free(context_of(context_));
+}
+
+void Sha256Stream::add(std::string_view octets) {
+  CHECK(EVP_DigestUpdate(context_of(context_), octets.data(), octets.size()) == 1);
+}
+
+Sha256 Sha256Stream::finish() const {
+  Sha256Stream last(*this);
+  Sha256 digest;
+  CHECK(EVP_DigestFinal_ex(context_of(last.context_), digest.data(), nullptr) == 1);
+  return digest;
+}
+
 Sha256 hmac_sha256(std::string_view key, std::string_view data) {
   Sha256 digest;
   CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),

@@ -17,6 +17,19 @@ using Sha256 = std::array<unsigned char, 32>;
 Sha256 sha256(std::string_view data);
 Sha256 hmac_sha256(std::string_view key, std::string_view data);
 Sha256 pbkdf2_sha256(std::string_view password, std::string_view salt, unsigned iterations);
+// SHA-256 of what comes in pieces. A copy goes on by itself from what was added so far.
+class Sha256Stream {
+ public:
+  Sha256Stream();
+  Sha256Stream(const Sha256Stream& other);
+  Sha256Stream& operator=(const Sha256Stream& other);
+  ~Sha256Stream();
+  void add(std::string_view octets);
+  Sha256 finish() const;  // of all so far; more may be added
+
+ private:
+  void* context_;
+};
 inline std::string_view view(const Sha256& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }

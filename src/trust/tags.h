@@ -1,11 +1,11 @@
 // The tag=value list of RFC 6376 §3.2, in which DKIM, ARC, DMARC, MTA-STS and TLS-RPT are written:
 // "v=1; a=rsa-sha256; b=...". One pass, views into the given text, which must outlive them.
 //
-// Names keep their case and are compared so (§3.2: "case-sensitive"); values are as written, without
-// the white space at both ends, white space inside kept. Octets of UTF-8 are let through (RFC 8616).
-// A list is `problem`-free when it follows the grammar: who must be strict (a signature, a key)
-// refuses a list with a problem; who must ignore what is wrong (DMARC) reads `tags`,
-// which holds all that could be read, duplicates in order.
+// Names keep their case and are compared so (§3.2: "case-sensitive"); values are as written,
+// without the white space at both ends, white space inside kept. Octets of UTF-8 are let through
+// (RFC 8616). A list is `problem`-free when it follows the grammar: who must be strict (a
+// signature, a key) refuses a list with a problem; who must ignore what is wrong (DMARC) reads
+// `tags`, which holds all that could be read, duplicates in order.
 #pragma once
 #include <optional>
 #include <string>

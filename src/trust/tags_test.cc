@@ -1,3 +1,4 @@
+// Tag lists: what is read, what is named as wrong.
 #include "trust/tags.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,6 @@
 // Any octets as a tag=value list: what is read lies inside the text and follows its own promises.
+// The strict reading refuses exactly what the lenient one names a problem of.
+// Neither reads beyond its limits.
 #include <cstdint>
 
 #include "base/result.h"
