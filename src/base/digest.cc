@@ -158,6 +158,55 @@ Sha256 pbkdf2_sha256(std::string_view password, std::string_view salt, unsigned 
   return key;
 }
 
+namespace {
+
+const EVP_MD* algorithm_of(DigestKind kind) {
+  switch (kind) {
+    case DigestKind::sha1:
+      return EVP_sha1();
+    case DigestKind::sha256:
+      return EVP_sha256();
+    case DigestKind::sha512:
+      return EVP_sha512();
+  }
+  CHECK(false);
+}
+
+unsigned char* octets(std::string& text) {
+  return reinterpret_cast<unsigned char*>(text.data());
+}
+
+}  // namespace
+
+std::size_t digest_octets(DigestKind kind) {
+  return static_cast<std::size_t>(EVP_MD_get_size(algorithm_of(kind)));
+}
+
+std::string digest(DigestKind kind, std::string_view data) {
+  std::string out(digest_octets(kind), '\0');
+  CHECK(EVP_Digest(data.data(), data.size(), octets(out), nullptr, algorithm_of(kind), nullptr) ==
+        1);
+  return out;
+}
+
+std::string hmac(DigestKind kind, std::string_view key, std::string_view data) {
+  std::string out(digest_octets(kind), '\0');
+  CHECK(HMAC(algorithm_of(kind), key.data(), static_cast<int>(key.size()),
+             reinterpret_cast<const unsigned char*>(data.data()), data.size(), octets(out),
+             nullptr) != nullptr);
+  return out;
+}
+
+std::string pbkdf2(DigestKind kind, std::string_view password, std::string_view salt,
+                   unsigned iterations) {
+  std::string out(digest_octets(kind), '\0');
+  CHECK(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
+                          reinterpret_cast<const unsigned char*>(salt.data()),
+                          static_cast<int>(salt.size()), static_cast<int>(iterations),
+                          algorithm_of(kind), static_cast<int>(out.size()), octets(out)) == 1);
+  return out;
+}
+
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }

@@ -33,6 +33,13 @@ class Sha256Stream {
 inline std::string_view view(const Sha256& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
+// The same of any kind; SHA-1 only for what the standards of others name (SCRAM-SHA-1).
+enum class DigestKind { sha1, sha256, sha512 };
+std::size_t digest_octets(DigestKind kind);
+std::string digest(DigestKind kind, std::string_view data);
+std::string hmac(DigestKind kind, std::string_view key, std::string_view data);
+std::string pbkdf2(DigestKind kind, std::string_view password, std::string_view salt,
+                   unsigned iterations);
 bool equal_in_constant_time(std::string_view a, std::string_view b);  // length may leak
 
 std::string to_base64(std::string_view data);

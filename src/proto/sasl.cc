@@ -228,10 +228,6 @@ std::string client_proof(std::string_view client_key, std::string_view signature
   return proof;
 }
 
-std::string key_of(std::string_view salted, std::string_view name) {
-  return std::string(view(hmac_sha256(salted, name)));
-}
-
 // RFC 5802 §5.1: "," and "=" in a name are =2C and =3D.
 std::string escape_name(std::string_view name) {
   std::string escaped;
@@ -275,13 +271,14 @@ bool is_nonce(std::string_view nonce) {  // printable without ","
 
 }  // namespace
 
-ScramKeys derive_scram_keys(std::string_view password, std::string salt, std::uint32_t iterations) {
-  Sha256 salted = pbkdf2_sha256(password, salt, iterations);
+ScramKeys derive_scram_keys(std::string_view password, std::string salt, std::uint32_t iterations,
+                            DigestKind kind) {
+  std::string salted = pbkdf2(kind, password, salt, iterations);
   ScramKeys keys;
   keys.salt = std::move(salt);
   keys.iterations = iterations;
-  keys.stored_key = std::string(view(sha256(key_of(view(salted), "Client Key"))));
-  keys.server_key = key_of(view(salted), "Server Key");
+  keys.stored_key = digest(kind, hmac(kind, salted, "Client Key"));
+  keys.server_key = hmac(kind, salted, "Server Key");
   return keys;
 }
 
@@ -335,19 +332,21 @@ Result<std::string> ScramServer::client_final(std::string_view message) {
   if (!binding || from_base64(*binding) != gs2_header_) return bad("the channel binding differs");
   auto nonce = parts.size() >= 2 ? attribute(parts[1], 'r') : std::nullopt;
   if (!nonce || !equal_in_constant_time(*nonce, nonce_)) return bad("the nonce differs");
-  if (!proof || proof->size() != Sha256().size()) return bad("the proof cannot be read");
+  if (!proof || proof->size() != digest_octets(kind_)) return bad("the proof cannot be read");
   std::string auth_message =
       fmt::format("{},{},{}", client_first_bare_, server_first_, without_proof);
-  std::string signature = key_of(keys_.stored_key, auth_message);
+  std::string signature = hmac(kind_, keys_.stored_key, auth_message);
   std::string client_key = client_proof(*proof, signature);
-  if (!equal_in_constant_time(view(sha256(client_key)), keys_.stored_key)) {
+  if (!equal_in_constant_time(digest(kind_, client_key), keys_.stored_key)) {
     return bad("the proof is wrong");
   }
-  return "v=" + to_base64(view(hmac_sha256(keys_.server_key, auth_message)));
+  return "v=" + to_base64(hmac(kind_, keys_.server_key, auth_message));
 }
 
-ScramClient::ScramClient(std::string user, Secret password, std::string client_nonce)
-    : user_(std::move(user)),
+ScramClient::ScramClient(std::string user, Secret password, std::string client_nonce,
+                         DigestKind kind)
+    : kind_(kind),
+      user_(std::move(user)),
       client_nonce_(std::move(client_nonce)),
       password_(std::move(password)) {
   if (auto prepared = saslprep(user_)) user_ = std::move(*prepared);
@@ -376,12 +375,12 @@ Result<std::string> ScramClient::client_final(std::string_view server_first) {
       *iterations > kMaxIterations) {
     return bad("salt or iterations of server-first are not acceptable");
   }
-  Sha256 salted = pbkdf2_sha256(password_.reveal(), *salt, static_cast<unsigned>(*iterations));
-  std::string client_key = key_of(view(salted), "Client Key");
+  std::string salted = pbkdf2(kind_, password_.reveal(), *salt, static_cast<unsigned>(*iterations));
+  std::string client_key = hmac(kind_, salted, "Client Key");
   std::string without_proof = fmt::format("c=biws,r={}", *nonce);
   auth_message_ = fmt::format("{},{},{}", client_first_bare_, server_first, without_proof);
-  server_key_ = key_of(view(salted), "Server Key");
-  std::string signature = key_of(view(sha256(client_key)), auth_message_);
+  server_key_ = hmac(kind_, salted, "Server Key");
+  std::string signature = hmac(kind_, digest(kind_, client_key), auth_message_);
   return fmt::format("{},p={}", without_proof, to_base64(client_proof(client_key, signature)));
 }
 
@@ -389,7 +388,7 @@ Result<void> ScramClient::check_server_final(std::string_view server_final) {
   std::string_view first = split(server_final, ',')[0];
   auto verifier = attribute(first, 'v');
   if (!verifier || server_key_.empty()) return bad("the server did not prove that it knows us");
-  std::string expected = to_base64(view(hmac_sha256(server_key_, auth_message_)));
+  std::string expected = to_base64(hmac(kind_, server_key_, auth_message_));
   if (!equal_in_constant_time(*verifier, expected)) return bad("the server's signature is wrong");
   return {};
 }

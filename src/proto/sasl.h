@@ -1,12 +1,14 @@
 // SASL on the server and the client side without I/O: PLAIN (RFC 4616), LOGIN (draft-murchison),
-// and SCRAM-SHA-256 (RFC 5802, 7677). Base64 framing is the caller's (SMTP, POP3); here are octets.
-// Never CRAM-MD5. A Secret is wiped when it goes.
+// and SCRAM (RFC 5802, 7677): SHA-256 is what we offer, SHA-1 and SHA-512 are understood. Base64
+// framing is the caller's (SMTP, POP3); here are octets. Never CRAM-MD5. A Secret is wiped when it
+// goes.
 #pragma once
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/digest.h"
 #include "base/result.h"
 
 namespace goniec {
@@ -46,31 +48,36 @@ struct ScramKeys {  // what is stored for a user; never the password
   std::uint32_t iterations = 0;
   std::string stored_key, server_key;
 };
-ScramKeys derive_scram_keys(std::string_view password, std::string salt, std::uint32_t iterations);
+ScramKeys derive_scram_keys(std::string_view password, std::string salt, std::uint32_t iterations,
+                            DigestKind kind = DigestKind::sha256);
 
 // One authentication. client_first -> (ask for keys) -> server_first -> client_final ->
 // server_final.
 class ScramServer {
  public:
-  explicit ScramServer(std::string server_nonce) : server_nonce_(std::move(server_nonce)) {}
+  explicit ScramServer(std::string server_nonce, DigestKind kind = DigestKind::sha256)
+      : kind_(kind), server_nonce_(std::move(server_nonce)) {}
   Result<std::string> client_first(std::string_view message);  // the user name
   std::string server_first(const ScramKeys& keys);
   // The server-final message; an error (bad nonce, bad proof, grammar) fails the login.
   Result<std::string> client_final(std::string_view message);
 
  private:
+  DigestKind kind_;
   std::string server_nonce_, nonce_, client_first_bare_, server_first_, gs2_header_;
   ScramKeys keys_;
 };
 
 class ScramClient {
  public:
-  ScramClient(std::string user, Secret password, std::string client_nonce);
+  ScramClient(std::string user, Secret password, std::string client_nonce,
+              DigestKind kind = DigestKind::sha256);
   std::string client_first();
   Result<std::string> client_final(std::string_view server_first);
   Result<void> check_server_final(std::string_view server_final);
 
  private:
+  DigestKind kind_;
   std::string user_, client_nonce_, client_first_bare_, auth_message_, server_key_;
   Secret password_;
 };

@@ -114,13 +114,15 @@ TEST(Sasl, PreparesWhatPeopleType) {
 TEST(Scram, SaysWhatTheVectorsSay) {
   std::size_t tried = 0;
   for (const VectorRow& row : read_vectors("sasl/scram.tsv")) {
-    if (row[0] != "SCRAM-SHA-256") continue;
+    const auto kind = row[0] == "SCRAM-SHA-1"     ? DigestKind::sha1
+                      : row[0] == "SCRAM-SHA-512" ? DigestKind::sha512
+                                                  : DigestKind::sha256;
     ++tried;
     SCOPED_TRACE(row[7]);
     auto iterations = static_cast<std::uint32_t>(std::stoul(row[4]));
-    ScramKeys keys = derive_scram_keys(row[2], *from_base64(row[3]), iterations);
+    ScramKeys keys = derive_scram_keys(row[2], *from_base64(row[3]), iterations, kind);
     EXPECT_EQ(to_base64(keys.stored_key), row[11]);
-    ScramServer server(row[6]);
+    ScramServer server(row[6], kind);
     auto user = server.client_first(row[7]);
     ASSERT_TRUE(user) << user.error().message;
     EXPECT_EQ(*user, row[1]);
@@ -129,7 +131,7 @@ TEST(Scram, SaysWhatTheVectorsSay) {
     ASSERT_TRUE(final) << final.error().message;
     EXPECT_EQ(*final, row[10]);
 
-    ScramClient client(row[1], Secret(row[2]), row[5]);
+    ScramClient client(row[1], Secret(row[2]), row[5], kind);
     EXPECT_EQ(client.client_first(), row[7]);
     auto answer = client.client_final(row[8]);
     if (iterations < 4096) {  // RFC 7677 §4
@@ -142,7 +144,7 @@ TEST(Scram, SaysWhatTheVectorsSay) {
     EXPECT_FALSE(client.check_server_final("v=" + to_base64(std::string(32, 'x'))));
     EXPECT_FALSE(client.check_server_final("e=other-error"));
   }
-  EXPECT_EQ(tried, 2u);
+  EXPECT_EQ(tried, 5u);
 }
 
 TEST(Scram, RefusesABadClientFirst) {
