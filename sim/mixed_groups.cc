@@ -291,11 +291,11 @@ void Life::lease() {
 }
 
 Result<std::size_t> Life::lease_some(std::size_t limit) {
-  const auto one = TRY(store_->lease({clock_.now(), limit, {}}));
+  const auto one = TRY(store_->lease({.now = clock_.now(), .limit = limit})).entries;
   if (one.empty()) return std::size_t{0};
   std::vector<EntryId> ids;
   for (const LeasedEntry& each : one) ids.push_back(each.entry.id);
-  const auto two = TRY(oracle_->lease({clock_.now(), limit, ids}));
+  const auto two = TRY(oracle_->lease({clock_.now(), limit, ids})).entries;
   if (two.size() != ids.size()) return fail(ErrorKind::damaged, "what is not due");
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (!leases_.emplace(ids[i], std::pair{one[i].lease, two[i].lease}).second)

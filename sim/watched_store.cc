@@ -87,7 +87,7 @@ class WatchedStore final : public Store {
     for (const QueueChange& each : batch) laws_.changed(each.entry);
     return store_->change(batch);
   }
-  Result<std::vector<LeasedEntry>> lease(const LeaseRequest& request) override;
+  Result<LeaseResult> lease(const LeaseRequest& request) override;
   void give_back(std::span<const Lease> leases) override {
     for (const Lease& each : leases) left(each.entry);
     store_->give_back(leases);
@@ -193,12 +193,13 @@ std::vector<Result<SettleResult>> WatchedStore::settle(std::span<const SettleReq
   return results;
 }
 
-Result<std::vector<LeasedEntry>> WatchedStore::lease(const LeaseRequest& request) {
+Result<LeaseResult> WatchedStore::lease(const LeaseRequest& request) {
   auto leased = store_->lease(request);
   if (!leased) return leased;
-  if (mutation_ == Mutation::two_leases && last_leased_) leased->push_back(*last_leased_);
-  for (const LeasedEntry& each : *leased) laws_.leased(each.lease, each.entry, request.now);
-  if (!leased->empty()) last_leased_ = leased->back();
+  auto& entries = leased->entries;
+  if (mutation_ == Mutation::two_leases && last_leased_) entries.push_back(*last_leased_);
+  for (const LeasedEntry& each : entries) laws_.leased(each.lease, each.entry, request.now);
+  if (!entries.empty()) last_leased_ = entries.back();
   return leased;
 }
 

@@ -171,6 +171,9 @@ DispatcherOptions dispatcher_options(const Config& config) {
   DispatcherOptions options;
   options.hostname = config.hostname.ascii();
   options.connections_per_site = config.delivery.connections_per_site;
+  // An entry that waits for its next try finds the site open to a probe.
+  if (!config.retry.schedule.empty())
+    options.dead_pause = std::min<Duration>(options.dead_pause, config.retry.schedule.front() / 2);
   options.routes = route_table(config);
   return options;
 }

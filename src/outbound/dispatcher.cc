@@ -1,8 +1,15 @@
 // See dispatcher.h. A Line is a site's: waiting entries, its connections, its health.
+//
+//   unknown   one connection, the first probe; others wait for it, at most `patience`
+//   proven    a session was opened: connections as wanted
+//   dead      has a verdict: the answer of the last probe. What comes shares it, but for one entry
+//             after each `dead_pause`, which is the next probe
 #include "outbound/dispatcher.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "outbound/attempt.h"
@@ -22,10 +29,19 @@ struct Line {
   std::string site;
   FairLine<Waiting> waiting;  // fair between senders
   std::size_t connections = 0, idle = 0;
-  bool proven = false;  // a session was opened, and none failed since
+  std::size_t unwanted = 0;  // of the idle ones: to end, for a site that has none
+  bool proven = false;       // a session was opened, and none failed since
+  bool stands_in_turn = false;
   std::string last_reply;
   Signal arrived;
+  std::optional<Outcome> verdict;  // the site is dead
+  Moment probe_after{}, forget_after{};
+  bool has_timer = false;    // at forget_after, or earlier
+  std::uint64_t probes = 0;  // numbers them
 };
+
+// Who waits for a connection because all are in use: sites, in order, one connection a turn.
+using Turns = std::deque<std::string>;
 
 // Whose turn it is: the account that submitted it, else the domain that sent it.
 std::string owner_of(const Waiting& waiting) {
@@ -70,6 +86,10 @@ struct Dispatcher::State {
 
   std::map<std::string, std::unique_ptr<Line>> lines;
   std::size_t connections = 0;
+  std::size_t probing = 0;  // of them: to sites that are not proven
+  std::size_t dead = 0;     // lines with a verdict
+  std::set<std::string> idle_sites;
+  Turns proven_turns, unproven_turns;
   std::size_t working = 0;  // tasks that will settle or give back
   bool stopping = false;
   Signal changed;
@@ -97,11 +117,26 @@ struct Dispatcher::State {
   void settle_in_background(ReadyEntry ready, std::vector<Outcome> outcomes);
   void join(Waiting waiting);
   void open_more(const std::string& site);
-  bool may_open(const Line& line) const;
+  void open_one(Line& line);
+  void open_for_next_in_turn();
+  void stand_in_turn(Line& line);
+  bool others_wait() const {
+    return connections >= options->connections && !(proven_turns.empty() && unproven_turns.empty());
+  }
+  bool wants_connection(const Line& line) const;
+  bool has_room_for(const Line& line) const;
   Task<void> run_connection(Line& line);
   Task<void> carry_over(Line& line, OutgoingConnection& connection, Waiting first);
   Task<std::optional<Waiting>> next_for(Line& line);
   void fail_line(Line& line, Waiting first, const Outcome& failure);
+  void fail_one(Waiting waiting, const Outcome& failure);
+  void fail_waiting(Line& line, const Outcome& failure);
+  bool shares_verdict(const Line& line) const;
+  void declare_dead(Line& line, const Outcome& failure);
+  void declare_alive(Line& line);
+  void watch_memory(Line& line);
+  void watch_probe(Line& line);
+  void lose_patience(const std::string& site, std::uint64_t probe);
   void forget_if_empty(const std::string& site);
   void done() {
     --working;
@@ -165,6 +200,10 @@ void Dispatcher::State::join(Waiting waiting) {
     line = std::make_unique<Line>();
     line->site = key;
   }
+  if (shares_verdict(*line)) {
+    const Outcome verdict = *line->verdict;
+    return fail_one(std::move(waiting), verdict);
+  }
   const std::string owner = owner_of(waiting);
   line->waiting.push(owner, std::move(waiting));
   if (line->idle > 0)
@@ -173,65 +212,169 @@ void Dispatcher::State::join(Waiting waiting) {
     open_more(key);
 }
 
+// ---------------------------------------------------------------- who may have a connection
 void Dispatcher::State::open_more(const std::string& site) {
   // A connection takes its first entry at once, so each turn of the loop makes the line shorter.
-  // One that
-  // fails without waiting may have ended, and forgotten its line, before spawn() returns: hence the
-  // search.
-  for (auto found = lines.find(site); found != lines.end() && may_open(*found->second);
+  // One that fails without waiting may have ended, and forgotten its line, before spawn() returns:
+  // hence the search.
+  for (auto found = lines.find(site); found != lines.end() && wants_connection(*found->second);
        found = lines.find(site)) {
-    ++found->second->connections;
-    ++connections;
-    ++working;
-    open.add(1);
-    spawn(run_connection(*found->second));
+    if (!has_room_for(*found->second)) return stand_in_turn(*found->second);
+    open_one(*found->second);
   }
 }
 
-bool Dispatcher::State::may_open(const Line& line) const {
+void Dispatcher::State::open_one(Line& line) {
+  ++line.connections;
+  ++connections;
+  ++working;
+  open.add(1);
+  spawn(run_connection(line));
+}
+
+bool Dispatcher::State::wants_connection(const Line& line) const {
   const std::size_t limit = line.proven ? options->connections_per_site : 1;
-  return !stopping && !line.waiting.empty() && line.idle == 0 && line.connections < limit &&
-         connections < options->connections;
+  return !stopping && !line.waiting.empty() && line.idle == 0 && line.connections < limit;
+}
+
+bool Dispatcher::State::has_room_for(const Line& line) const {
+  const std::size_t for_probes = std::max<std::size_t>(1, options->connections / 2);
+  return connections < options->connections && (line.proven || probing < for_probes);
+}
+
+void Dispatcher::State::stand_in_turn(Line& line) {
+  if (!std::exchange(line.stands_in_turn, true))
+    (line.proven ? proven_turns : unproven_turns).push_back(line.site);
+  if (connections < options->connections || idle_sites.empty()) return;
+  Line& idle = *lines.at(*idle_sites.begin());
+  ++idle.unwanted;
+  idle.arrived.notify_all();
+}
+
+// A connection has ended: each kind of sites in turn.
+void Dispatcher::State::open_for_next_in_turn() {
+  for (Turns* turns : {&unproven_turns, &proven_turns}) {
+    while (!turns->empty()) {
+      const auto found = lines.find(turns->front());
+      if (found != lines.end() && wants_connection(*found->second)) {
+        Line& line = *found->second;
+        if (!has_room_for(line)) break;
+        turns->pop_front();
+        line.stands_in_turn = false;
+        const std::string site = line.site;
+        open_one(line);
+        open_more(site);  // stands in turn again when it wants more
+      } else {
+        if (found != lines.end()) found->second->stands_in_turn = false;
+        turns->pop_front();
+      }
+    }
+  }
 }
 
 void Dispatcher::State::forget_if_empty(const std::string& site) {
   auto found = lines.find(site);
   if (found == lines.end()) return;
   Line& line = *found->second;
-  if (line.connections == 0 && line.waiting.empty()) lines.erase(found);
+  if (line.connections > 0 || !line.waiting.empty()) return;
+  if (line.verdict) {
+    if (world.loop.clock().moment() < line.forget_after) return;
+    declare_alive(line);
+  }
+  lines.erase(found);
+}
+
+// ---------------------------------------------------------------- sites that do not answer
+bool Dispatcher::State::shares_verdict(const Line& line) const {
+  if (!line.verdict) return false;
+  return line.connections > 0 || world.loop.clock().moment() < line.probe_after;
+}
+
+void Dispatcher::State::declare_dead(Line& line, const Outcome& failure) {
+  if (!line.verdict && dead >= options->dead_sites) return;
+  if (!line.verdict) ++dead;
+  line.verdict = failure;
+  const Moment now = world.loop.clock().moment();
+  line.probe_after = now + options->dead_pause;
+  line.forget_after = line.probe_after + options->dead_memory;
+  if (!std::exchange(line.has_timer, true)) watch_memory(line);
+}
+
+void Dispatcher::State::declare_alive(Line& line) {
+  if (line.verdict) --dead;
+  line.verdict.reset();
+}
+
+void Dispatcher::State::watch_memory(Line& line) {
+  world.loop.at(line.forget_after, [this, site = line.site] {
+    const auto found = lines.find(site);
+    if (found == lines.end() || !found->second->has_timer) return;
+    Line& known = *found->second;
+    known.has_timer = known.verdict && world.loop.clock().moment() < known.forget_after;
+    if (known.has_timer) return watch_memory(known);
+    forget_if_empty(site);
+  });
+}
+
+void Dispatcher::State::watch_probe(Line& line) {
+  world.loop.at(world.loop.clock().moment() + options->patience,
+                [this, site = line.site, probe = ++line.probes] { lose_patience(site, probe); });
+}
+
+// The first probe goes on, and may yet find the site alive; nobody waits for it any longer.
+void Dispatcher::State::lose_patience(const std::string& site, std::uint64_t probe) {
+  const auto found = lines.find(site);
+  if (found == lines.end()) return;
+  Line& line = *found->second;
+  if (stopping || line.probes != probe || line.proven || line.verdict || line.connections == 0)
+    return;
+  Outcome silent;
+  silent.state = RecipientState::queued;
+  silent.reply = Reply(0, {4, 4, 1}, "the site has not answered yet");
+  silent.phase = "connect";
+  declare_dead(line, silent);
+  fail_waiting(line, silent);
 }
 
 // ---------------------------------------------------------------- one connection
+void Dispatcher::State::fail_one(Waiting waiting, const Outcome& failure) {
+  Outcome outcome = failure;
+  outcome.route = waiting.route.rule;
+  outcome.delay_queue = std::chrono::duration_cast<Duration>(world.loop.clock().now() -
+                                                             waiting.ready.message->received_at);
+  auto outcomes = same_outcome(waiting.ready, outcome);
+  settle_in_background(std::move(waiting.ready), std::move(outcomes));
+}
+
+void Dispatcher::State::fail_waiting(Line& line, const Outcome& failure) {
+  FairLine<Waiting> rest = std::exchange(line.waiting, {});
+  while (!rest.empty()) fail_one(rest.pop(), failure);
+}
+
 void Dispatcher::State::fail_line(Line& line, Waiting first, const Outcome& failure) {
   line.proven = false;
   line.last_reply = failure.reply.one_line();
-  auto fail_one = [&](Waiting waiting) {
-    Outcome outcome = failure;
-    outcome.route = waiting.route.rule;
-    outcome.delay_queue = std::chrono::duration_cast<Duration>(world.loop.clock().now() -
-                                                               waiting.ready.message->received_at);
-    auto outcomes = same_outcome(waiting.ready, outcome);
-    settle_in_background(std::move(waiting.ready), std::move(outcomes));
-  };
   attempts_failed.add();
-  fail_one(std::move(first));
+  fail_one(std::move(first), failure);
   // What waits behind a probe that failed shares its fate; other connections may still be good.
   if (line.connections > 1) return;
-  FairLine<Waiting> rest = std::exchange(line.waiting, {});
-  while (!rest.empty()) fail_one(rest.pop());
+  if (failure.state == RecipientState::queued) declare_dead(line, failure);
+  fail_waiting(line, failure);
 }
 
 Task<std::optional<Waiting>> Dispatcher::State::next_for(Line& line) {
   const Moment until = world.loop.clock().moment() + options->keep;
-  if (line.waiting.empty() && !stopping) {
-    ++line.idle;
+  if (line.waiting.empty() && !stopping && !others_wait()) {
+    if (++line.idle == 1) idle_sites.insert(line.site);
     // The timer may outlive the line: it looks the line up again.
     world.loop.at(until, [this, site = line.site] {
       if (auto found = lines.find(site); found != lines.end()) found->second->arrived.notify_all();
     });
-    while (line.waiting.empty() && !stopping && world.loop.clock().moment() < until)
+    while (line.waiting.empty() && !stopping && line.unwanted == 0 &&
+           world.loop.clock().moment() < until)
       co_await line.arrived.wait();
-    --line.idle;
+    if (--line.idle == 0) idle_sites.erase(line.site);
+    if (line.unwanted > 0) --line.unwanted;
   }
   if (line.waiting.empty() || stopping) co_return std::nullopt;
   co_return line.waiting.pop();
@@ -243,10 +386,16 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
   if (first) {
     Outcome failure;
     const ConnectPlan plan{first->route, first->hosts, first->only_ipv4};
+    const bool is_probe = !line.proven;
+    if (is_probe) ++probing;
+    if (is_probe && !line.verdict) watch_probe(line);
     auto connection = co_await connect_to_first(world, options, plan, tls, stopping, failure);
+    if (is_probe) --probing;
     if (connection) {
       line.proven = true;
+      declare_alive(line);
       open_more(line.site);
+      if (is_probe) open_for_next_in_turn();
       co_await carry_over(line, *connection, std::move(*first));
     } else if (stopping) {
       queue.give_back(std::move(first->ready));
@@ -258,6 +407,7 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
   --connections;
   open.add(-1);
   const std::string site = line.site;
+  open_for_next_in_turn();
   open_more(site);
   forget_if_empty(site);
   done();
@@ -335,6 +485,11 @@ Task<void> Dispatcher::stop(Moment deadline) {
 
 void Dispatcher::set_options(DispatcherOptions options) {
   state_->options = std::make_shared<const DispatcherOptions>(std::move(options));
+  look_again();
+}
+
+void Dispatcher::look_again() {
+  for (auto& [site, line] : state_->lines) state_->declare_alive(*line);
 }
 
 std::vector<Dispatcher::SiteStatus> Dispatcher::sites() const {

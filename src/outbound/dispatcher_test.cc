@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 #include <set>
 
+#include "base/text.h"
 #include "net/tcp.h"
 #include "net/tls.h"
 #include "outbound/doors_for_tests.h"
@@ -368,6 +370,84 @@ Task<> dead_site(House& house, Server& server) {
 }
 TEST_F(Dispatching, ADeadSiteDefersItsMail) {
   run(dead_site(house_, server_));
+}
+
+Task<> refusing_site(House& house, Server& server) {
+  server.greeting = "421 busy\r\n";
+  house.serve(server);
+  house.start(routes({House::rule("*", House::port_of(server))}));
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    const auto id = co_await house.send({"x@b.test"});
+    const bool done =
+        co_await happens(house.shard, [&house, i] { return house.outcomes("deferred") >= i; });
+    EXPECT_TRUE(done);
+    EXPECT_TRUE(house.last_data(id).contains("421 busy")) << house.last_data(id);
+  }
+  EXPECT_EQ(server.connections, 1) << "what comes after the probe shares its answer";
+  server.greeting = "220 mx.test ESMTP\r\n";
+  house.dispatcher->look_again();
+  for (int i = 0; i < 2; ++i) co_await house.send({"x@b.test"});
+  const bool done =
+      co_await happens(house.shard, [&house] { return house.outcomes("delivered") >= 2; });
+  EXPECT_TRUE(done);
+  co_await house.end();
+}
+TEST_F(Dispatching, ADeadSiteIsProbedOnceAndAgainWhenAskedTo) {
+  run(refusing_site(house_, server_));
+}
+
+Task<> silent_site(House& house, Server& server) {
+  server.greets = false;
+  house.serve(server);
+  DispatcherOptions options = routes({House::rule("*", House::port_of(server))});
+  options.patience = std::chrono::milliseconds(5);
+  house.start(std::move(options));
+  for (int i = 0; i < 3; ++i) co_await house.send({"x@b.test"});
+  const bool gave_up =
+      co_await happens(house.shard, [&house] { return house.outcomes("deferred") >= 2; });
+  EXPECT_TRUE(gave_up) << "who waits behind the probe waits for ever";
+  const auto late = co_await house.send({"x@b.test"});
+  const bool told =
+      co_await happens(house.shard, [&house] { return house.outcomes("deferred") >= 3; });
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(house.last_data(late).contains("has not answered yet")) << house.last_data(late);
+  server.greets = true;
+  server.may_greet.notify_all();
+  const bool probed =
+      co_await happens(house.shard, [&house] { return house.outcomes("delivered") >= 1; });
+  EXPECT_TRUE(probed);
+  co_await house.send({"x@b.test"});
+  const bool alive =
+      co_await happens(house.shard, [&house] { return house.outcomes("delivered") >= 2; });
+  EXPECT_TRUE(alive);
+  EXPECT_EQ(server.connections, 1);
+  co_await house.end();
+}
+TEST_F(Dispatching, NobodyWaitsLongBehindAProbeThatIsNotAnswered) {
+  run(silent_site(house_, server_));
+}
+
+Task<> few_connections(House& house, std::deque<Server>& servers) {
+  std::vector<RouteRule> rules;
+  for (Server& server : servers) {
+    house.serve(server);
+    rules.push_back(House::rule(fmt::format("d{}.test", rules.size()), House::port_of(server)));
+  }
+  DispatcherOptions options = routes(std::move(rules));
+  options.connections = 2;
+  options.keep = std::chrono::hours(1);
+  house.start(std::move(options));
+  for (std::size_t i = 0; i < servers.size(); ++i)
+    co_await house.send({fmt::format("x@d{}.test", i)});
+  const bool done =
+      co_await happens(house.shard, [&house] { return house.outcomes("delivered") >= 10; });
+  EXPECT_TRUE(done) << house.outcomes("delivered") << " delivered";
+  co_await house.end();
+}
+TEST_F(Dispatching, SitesTakeTurnsWhenAllConnectionsAreInUse) {
+  std::deque<Server> servers;
+  for (int i = 0; i < 10; ++i) servers.emplace_back(house_.shard);
+  run(few_connections(house_, servers));
 }
 
 Task<> next_host(House& house, Server& server) {

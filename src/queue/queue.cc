@@ -13,6 +13,7 @@ namespace goniec {
 namespace {
 
 constexpr std::size_t lease_batch = 500;
+constexpr std::size_t room_batch = 64;  // that leaves a full window before it is filled again
 constexpr Duration longest_wait = std::chrono::seconds(30);
 
 EventKind event_kind(RecipientState state) {
@@ -93,6 +94,11 @@ struct Queue::State {
   MessageIdMaker ids;
 
   std::atomic<std::size_t> in_window{0};
+  // What is due and waits for room, or for its domain's: after so many entries left the window the
+  // lease loop looks again. 0: nothing waits.
+  std::atomic<std::size_t> departures_wanted{0};
+  std::atomic<std::size_t> departures{0};
+  std::atomic<std::uint64_t> passed_over{0};  // new entries whose domain had its share
   // Of content that is kept beside entries; entries may outlive the queue.
   std::shared_ptr<std::atomic<std::size_t>> kept_octets =
       std::make_shared<std::atomic<std::size_t>>(0);
@@ -151,9 +157,26 @@ struct Queue::State {
 
   void left_window(std::size_t entries) {
     const std::size_t before = in_window.fetch_sub(entries);
-    const QueueLimits limits{};
+    const std::size_t left = departures.fetch_add(entries) + entries;
+    const std::size_t wanted = departures_wanted.load();
     // Someone may wait for room, or for the end.
-    if (before >= limits.window_entries || (stopping && before == entries)) poke();
+    const bool is_reached = wanted != 0 && left >= wanted && left - entries < wanted;
+    if (is_reached || (stopping && before == entries)) poke();
+  }
+
+  // What one domain may have leased now. The less room is left the less it is: however many domains
+  // stand still, there is some for the next.
+  std::size_t domain_most() {
+    const QueueLimits& limits = current_options()->limits;
+    const std::size_t used = std::min(in_window.load(), limits.window_entries);
+    return std::max(limits.domain_least, (limits.window_entries - used) / limits.domain_share);
+  }
+
+  // New mail that was not leased because its domain has its share: the lease loop is to know that
+  // something waits, once.
+  void note_passed_over() {
+    ++passed_over;
+    if (departures_wanted.load() == 0) poke();
   }
 
   // The content while there is room for it in memory, counted until its last user is gone; else
@@ -172,6 +195,12 @@ struct Queue::State {
             }};
   }
 
+  void look_again(const Domain& domain) {
+    if (shards.empty()) return;
+    Shard& shard = owner_of(domain);
+    shard.loop->post([&shard] { shard.carrier->look_again(); });
+  }
+
   // Any thread: the lease loop looks again.
   void poke() {
     if (shards.empty()) return;
@@ -185,6 +214,7 @@ struct Queue::State {
   }
 
   Task<void> lease_loop();
+  Task<LeaseResult> lease_some(std::size_t room);
   Task<void> sleep_until_due(std::optional<Instant> due);
   void hand_over_leased(std::vector<LeasedEntry> leased, Instant now);
   void hand_over_spooled(Spooled spooled, const SpoolResult& result, Instant now);
@@ -195,38 +225,59 @@ struct Queue::State {
   Task<std::vector<SpoolRequest>> make_notices(Loop& loop, std::shared_ptr<const Message> message,
                                                NoticePlan plan, Instant now);
   void prepare_entries(SpoolRequest& request, Instant now);
+  void note_unleased(const std::vector<Entry>& entries, const SpoolResult& result, Instant now);
   void count(const std::vector<Outcome>& outcomes, const Message& message);
 };
 
 // ---------------------------------------------------------------- leasing what is due
+//   nothing due left        sleeps until the next is due
+//   a domain has its share  sleeps until then too, or until an eighth of a share has left
+//   no room                 sleeps until a batch has left: the store is not asked
 Task<void> Queue::State::lease_loop() {
   Loop& loop = *shards[0].loop;
   while (!stopping) {
     const std::size_t room_limit = current_options()->limits.window_entries;
     const std::size_t used = in_window.load();
-    const Instant now = loop.clock().now();
-    std::size_t got = 0;
-    if (used < room_limit) {
-      LeaseRequest request;
-      request.now = now;
-      request.limit = std::min(lease_batch, room_limit - used);
-      auto leased = co_await committer.lease(loop, std::move(request));
-      if (leased) {
-        got = leased->size();
-        in_window += got;
-        window_gauge.set(static_cast<double>(in_window.load()));
-        hand_over_leased(std::move(*leased), now);
-      }
-      if (got == lease_batch) continue;
+    const std::uint64_t passed_before = passed_over.load();
+    departures = 0;
+    if (used >= room_limit) {
+      departures_wanted = std::clamp<std::size_t>(room_limit / 8, 1, room_batch);
+      if (in_window.load() < room_limit) continue;  // it left before it was wanted
+      co_await sleep_until_due({});
+      continue;
     }
-    // Without room nothing can be leased: left_window() wakes. The store is not asked.
-    std::optional<Instant> due;
-    if (in_window.load() < room_limit) due = co_await committer.next_due(loop);
+    const LeaseResult leased = co_await lease_some(room_limit - used);
+    if (leased.more) continue;
+    if (leased.domain_full) {
+      departures_wanted = std::max<std::size_t>(1, domain_most() / 8);
+    } else {
+      departures_wanted = 0;
+      if (passed_over.load() != passed_before) continue;
+    }
+    const std::optional<Instant> due = co_await committer.next_due(loop);
     if (stopping) break;
-    co_await sleep_until_due(due);
+    if (in_window.load() >= room_limit) continue;  // filled meanwhile
+    const std::size_t wanted = departures_wanted.load();
+    if (wanted == 0 || departures.load() < wanted) co_await sleep_until_due(due);
   }
   lease_loop_done = true;
   wake.notify_all();
+}
+
+// Leases what fits, and hands it over; of the result only the flags are left.
+Task<LeaseResult> Queue::State::lease_some(std::size_t room) {
+  Loop& loop = *shards[0].loop;
+  const Instant now = loop.clock().now();
+  LeaseRequest request;
+  request.now = now;
+  request.limit = std::min(lease_batch, room);
+  request.domain_most = domain_most();
+  auto leased = co_await committer.lease(loop, std::move(request));
+  if (!leased) co_return LeaseResult{};
+  in_window += leased->entries.size();
+  window_gauge.set(static_cast<double>(in_window.load()));
+  hand_over_leased(std::exchange(leased->entries, {}), now);
+  co_return std::move(*leased);
 }
 
 Task<void> Queue::State::sleep_until_due(std::optional<Instant> due) {
@@ -280,6 +331,24 @@ void Queue::State::prepare_entries(SpoolRequest& request, Instant now) {
   if (current->keep_bodies > Duration::zero()) request.keep_until = now + current->keep_bodies;
   request.lease =
       !stopping && in_window.load() + request.entries.size() <= current->limits.window_entries;
+  request.domain_most = domain_most();
+}
+
+// Of entries that were to be leased: those that are not leave the window, and the lease loop hears
+// of them.
+void Queue::State::note_unleased(const std::vector<Entry>& entries, const SpoolResult& result,
+                                 Instant now) {
+  std::size_t unleased = 0;
+  for (std::size_t i = 0; i < entries.size() && i < result.leases.size(); ++i) {
+    if (result.leases[i].fence != 0) continue;
+    ++unleased;
+    if (entries[i].due > now) {
+      poke_for(entries[i].due);
+    } else {
+      note_passed_over();
+    }
+  }
+  if (unleased > 0) left_window(unleased);
 }
 
 // The entries are prepared; those leased are in the window already.
@@ -296,10 +365,7 @@ Task<Result<void>> Queue::State::spool_prepared(Loop& loop, SpoolRequest request
     co_return std::unexpected(spooled.error());
   }
   if (leased) {
-    const std::size_t missing =
-        static_cast<std::size_t>(std::count_if(spooled->leases.begin(), spooled->leases.end(),
-                                               [](const Lease& l) { return l.fence == 0; }));
-    if (missing > 0) left_window(missing);
+    note_unleased(entries, *spooled, now);
     hand_over_spooled({message, octets, entries, keep_in_memory(std::move(content), octets)},
                       *spooled, now);
   } else {
@@ -454,12 +520,14 @@ Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outco
   if (settled->entry.state == EntryState::due) state.poke_for(next_due);
   for (std::size_t i = 0; i < notices.size() && i < settled->notices.size(); ++i) {
     const std::uint64_t octets = notices[i].message.content.size();
-    if (notices[i].lease)
+    if (notices[i].lease) {
+      state.note_unleased(notices[i].entries, settled->notices[i], now);
       state.hand_over_spooled(
           {envelope_of(notices[i].message), octets, notices[i].entries, nullptr},
           settled->notices[i], now);
-    else
+    } else {
       state.poke_for(now);
+    }
   }
   state.left_window(leaving);
   co_return Result<void>{};
@@ -513,7 +581,10 @@ Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action
     change.events.push_back(std::move(event));
   }
   auto changed = co_await state.committer.change(loop, std::move(change));
-  if (changed) state.poke();
+  if (!changed) co_return changed;
+  if (action == QueueAction::retry || action == QueueAction::release)
+    state.look_again(item.entry.domain);
+  state.poke();
   co_return changed;
 }
 

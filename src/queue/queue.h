@@ -8,7 +8,9 @@
 //
 // Ready entries are bounded by `window_entries`: when more are due, they stay on disk until there
 // is room. New mail is leased at its spool only while there is room; else it is due now and waits
-// its turn. A domain has one owner (shard by hash of the domain), local mailboxes too.
+// its turn. A domain may have `domain_share` of the room that is left, so that one whose mail does
+// not move leaves room for the others (docs/decisions/window-shares.md). A domain has one owner
+// (shard by hash of the domain), local mailboxes too.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -29,6 +31,8 @@ namespace goniec {
 
 struct QueueLimits {
   std::size_t window_entries = 20000;  // leased and in memory, all shards
+  std::size_t domain_share = 4;        // of a domain: a fourth of the room that is left,
+  std::size_t domain_least = 64;       // and so many at any time
   std::size_t window_octets =
       64u << 20;  // of content kept beside them (small messages of new mail)
   std::size_t inline_octets =
@@ -63,6 +67,8 @@ class Carrier {
  public:
   virtual ~Carrier() = default;
   virtual void carry(ReadyEntry entry) = 0;
+  // Somebody wants a try now, by hand: what was learnt of sites that did not answer is old.
+  virtual void look_again() {}
 };
 
 // Composes the DSNs of a plan and gives them as messages to spool (duties/notices; through intake).

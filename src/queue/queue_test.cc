@@ -1,9 +1,11 @@
 // The facade over the memory engine: content is kept beside entries only while there is room for
-// it. What becomes of entries is proved with the dispatcher (outbound/dispatcher_test.cc); times
-// and routes by their own tests.
+// it, and no domain takes all of the window. What becomes of entries is proved with the dispatcher
+// (outbound/dispatcher_test.cc); times and routes by their own tests.
 #include "queue/queue.h"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "run/shard.h"
 
@@ -13,6 +15,10 @@ namespace {
 class Collector final : public Carrier {
  public:
   void carry(ReadyEntry entry) override { entries.push_back(std::move(entry)); }
+  std::size_t of(std::string_view domain) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        entries, [&](const ReadyEntry& each) { return each.entry.domain.ascii() == domain; }));
+  }
   void give_back_all(Queue& queue) {
     for (ReadyEntry& entry : entries) queue.give_back(std::move(entry));
     entries.clear();
@@ -32,11 +38,26 @@ struct House {
   explicit House(QueueLimits limits)
       : queue({.limits = limits, .hostname = "me.test"}, committer, readers, metrics, null_log()) {
     queue.add_shard(shard, collector);
-    queue.start();
   }
 
-  Task<> accept(std::string body) {
+  // Due in the store before the queue looks.
+  Task<> spool(std::string domain) {
+    auto spooled = co_await committer.spool(shard, request_to(domain, "text\r\n", Lease::later));
+    EXPECT_TRUE(spooled.has_value());
+  }
+  Task<> accept(std::string body, std::string domain = "b.test") {
+    auto request = request_to(domain, body, Lease::at_once);
+    auto content =
+        std::make_shared<LoadedContent>(LoadedContent{"", "Subject: x\r\n\r\n", std::move(body)});
+    auto accepted = co_await queue.accept(shard, std::move(request), std::move(content));
+    EXPECT_TRUE(accepted.has_value());
+  }
+
+ private:
+  enum class Lease { at_once, later };
+  SpoolRequest request_to(const std::string& domain, const std::string& body, Lease lease) {
     SpoolRequest request;
+    request.lease = lease == Lease::at_once;
     request.message.id = queue.next_id(shard.clock(), shard.random());
     request.message.received_at = shard.clock().now();
     request.message.content.header = "Subject: x\r\n\r\n";
@@ -44,15 +65,34 @@ struct House {
     request.message.content.body_chunks = 1;
     request.chunks = {body};
     Entry entry;
-    entry.domain = *Domain::parse("b.test");
-    entry.recipients.push_back({.recipient = {.address = *Address::parse("x@b.test")}});
+    entry.id.message = request.message.id;
+    entry.domain = *Domain::parse(domain);
+    entry.due = shard.clock().now();
+    entry.expires = entry.due + std::chrono::hours(1);
+    entry.recipients.push_back({.recipient = {.address = *Address::parse("x@" + domain)}});
     request.entries = {std::move(entry)};
-    auto content =
-        std::make_shared<LoadedContent>(LoadedContent{"", "Subject: x\r\n\r\n", std::move(body)});
-    auto accepted = co_await queue.accept(shard, std::move(request), std::move(content));
-    EXPECT_TRUE(accepted.has_value());
+    return request;
   }
 };
+
+struct Turn {  // the loop's next turn
+  Loop& loop;
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) const {
+    loop.post([waiter] { waiter.resume(); });
+  }
+  void await_resume() const {}
+};
+
+template <class Condition>
+Task<bool> happens(Loop& loop, const Condition& condition) {
+  const Moment deadline = loop.clock().moment() + std::chrono::seconds(10);
+  while (!condition()) {
+    if (loop.clock().moment() > deadline) co_return false;
+    co_await Turn{loop};
+  }
+  co_return true;
+}
 
 Task<> fills_the_window(House& house) {
   const std::string body(600, 'x');
@@ -72,7 +112,81 @@ Task<> fills_the_window(House& house) {
 
 TEST(Queue, KeepsContentInMemoryOnlyWhileThereIsRoom) {
   House house({.window_octets = 1000});
+  house.queue.start();
   run_until_done(house.shard, fills_the_window(house));
+}
+
+// ---------------------------------------------------------------- shares of the window
+
+constexpr QueueLimits small_window = {.window_entries = 40, .domain_share = 4, .domain_least = 3};
+
+Task<> settle_one(House& house) {
+  ReadyEntry entry = std::move(house.collector.entries.back());
+  house.collector.entries.pop_back();
+  Outcome done;
+  done.state = RecipientState::delivered;
+  std::vector<Outcome> outcomes;
+  outcomes.push_back(std::move(done));
+  auto settled = co_await house.queue.settle(house.shard, std::move(entry), std::move(outcomes));
+  EXPECT_TRUE(settled.has_value());
+}
+
+Task<> settle_all(House& house, std::size_t wanted) {
+  std::size_t done = 0;
+  while (done < wanted) {
+    const bool came =
+        co_await happens(house.shard, [&house] { return !house.collector.entries.empty(); });
+    EXPECT_TRUE(came) << done << " of " << wanted;
+    if (!came) break;
+    co_await settle_one(house);
+    ++done;
+  }
+  co_await house.queue.stop(house.shard);
+}
+
+Task<> stuck_in_the_store(House& house) {
+  for (int i = 0; i < 60; ++i) co_await house.spool("stuck.test");
+  for (int i = 0; i < 60; ++i) co_await house.spool("also-stuck.test");
+  co_await house.spool("good.test");
+  house.queue.start();
+  auto& collector = house.collector;
+  const bool came =
+      co_await happens(house.shard, [&collector] { return collector.of("good.test") == 1; });
+  EXPECT_TRUE(came) << "what is due longer takes the whole window";
+  EXPECT_GE(collector.of("stuck.test"), 8u);
+  EXPECT_GE(collector.of("also-stuck.test"), 6u);
+  EXPECT_LT(collector.entries.size(), 25u);
+  co_await settle_all(house, 121);
+}
+TEST(Queue, ADomainThatStandsStillLeavesRoomInTheWindow) {
+  House house(small_window);
+  run_until_done(house.shard, stuck_in_the_store(house));
+}
+
+Task<> stuck_new_mail(House& house) {
+  house.queue.start();
+  for (int i = 0; i < 60; ++i) co_await house.accept("text\r\n", "stuck.test");
+  co_await house.accept("text\r\n", "good.test");
+  EXPECT_EQ(house.collector.of("good.test"), 1u) << "leased with its spool";
+  EXPECT_LE(house.collector.of("stuck.test"), 10u);
+  co_await settle_all(house, 61);
+}
+TEST(Queue, NewMailOfADomainThatStandsStillWaitsOnDisk) {
+  House house(small_window);
+  run_until_done(house.shard, stuck_new_mail(house));
+}
+
+Task<> full_window(House& house) {
+  house.queue.start();
+  co_await house.accept("text\r\n", "a.test");
+  co_await house.accept("text\r\n", "b.test");
+  co_await house.accept("text\r\n", "c.test");
+  EXPECT_EQ(house.collector.entries.size(), 2u);
+  co_await settle_all(house, 3);
+}
+TEST(Queue, AFullWindowOfTheConfiguredSizeIsFilledAgainWhenSomethingLeaves) {
+  House house({.window_entries = 2});
+  run_until_done(house.shard, full_window(house));
 }
 
 }  // namespace

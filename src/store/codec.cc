@@ -214,6 +214,13 @@ Result<Event> decode_event(std::string_view bytes, std::uint64_t sequence, Messa
   return event;
 }
 
+std::uint64_t domain_lane(std::string_view ascii) {
+  const Sha256 digest = sha256(ascii);
+  std::uint64_t lane = 0;
+  for (std::size_t i = 0; i < 6; ++i) lane = lane << 8 | digest[i];
+  return lane >> 1 | 1;
+}
+
 std::uint64_t name_hash(std::string_view message_id) {
   std::uint64_t hash = 0xCBF29CE484222325ull;
   for (const char c : message_id) {

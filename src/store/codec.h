@@ -56,6 +56,10 @@ Result<StoredEntry> decode_entry(std::string_view row, EntryId id);
 Result<EntrySummary> summarize_entry(std::string_view row);
 Result<Event> decode_event(std::string_view row, std::uint64_t sequence, MessageId message);
 
+// A stable number of a domain, for the due index and the shares of the window; never 0. 47 bits of
+// SHA-256: nobody finds a domain that shares another's.
+std::uint64_t domain_lane(std::string_view ascii);
+
 // A stable 63-bit number of a Message-ID for the `names` runs; never 0.
 std::uint64_t name_hash(std::string_view message_id);
 

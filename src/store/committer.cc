@@ -462,8 +462,8 @@ Task<Result<Entry>> Committer::change(Loop& loop, QueueChange change) {
   co_return co_await done;
 }
 
-Task<Result<std::vector<LeasedEntry>>> Committer::lease(Loop& loop, LeaseRequest request) {
-  Completion<Result<std::vector<LeasedEntry>>> done;
+Task<Result<LeaseResult>> Committer::lease(Loop& loop, LeaseRequest request) {
+  Completion<Result<LeaseResult>> done;
   state_->ask_quick([&loop, &done, request = std::move(request)](Store& store) {
     loop.post(
         [&done, leased = store.lease(request)]() mutable { done.complete(std::move(leased)); });

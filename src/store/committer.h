@@ -45,7 +45,7 @@ class Committer {
   Task<Result<SpoolResult>> spool(Loop& loop, SpoolRequest request);
   Task<Result<SettleResult>> settle(Loop& loop, SettleRequest request);
   Task<Result<Entry>> change(Loop& loop, QueueChange change);
-  Task<Result<std::vector<LeasedEntry>>> lease(Loop& loop, LeaseRequest request);
+  Task<Result<LeaseResult>> lease(Loop& loop, LeaseRequest request);
   void give_back(std::vector<Lease> leases);
   Task<std::optional<Instant>> next_due(Loop& loop);
   Task<Result<void>> remove_from_mailbox(Loop& loop, MailboxRemove request);

@@ -186,8 +186,8 @@ TEST(Committer, LeasesAndObjectsAndReaders) {
   bench.loop.run();
   std::optional<std::optional<Instant>> due;
   spawn(keep(committer.next_due(bench.loop), due));
-  std::optional<Result<std::vector<LeasedEntry>>> leased;
-  spawn(keep(committer.lease(bench.loop, {bench.clock.now(), 10, {}}), leased));
+  std::optional<Result<LeaseResult>> leased;
+  spawn(keep(committer.lease(bench.loop, {.now = bench.clock.now()}), leased));
   std::optional<Result<std::optional<std::string>>> object;
   spawn(keep(readers.read(bench.loop, [](Reader& reader) { return reader.object({"user", "a"}); }),
              object));
@@ -196,7 +196,7 @@ TEST(Committer, LeasesAndObjectsAndReaders) {
   bench.loop.run();
   EXPECT_TRUE(*put);
   EXPECT_EQ(**due, bench.clock.now());
-  ASSERT_EQ((*leased)->size(), 1u);
+  ASSERT_EQ((*leased)->entries.size(), 1u);
   EXPECT_EQ(**object, "1");
   EXPECT_EQ(**removed, true);
 }

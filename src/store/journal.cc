@@ -149,13 +149,15 @@ Result<std::unique_ptr<GroupJournal>> GroupJournal::open(Disk& disk, const std::
                                                          JournalLimits limits,
                                                          std::uint64_t applied,
                                                          const Replay& replay) {
-  CHECK(limits.files >= 2 && limits.files_most >= limits.files);
+  CHECK(limits.files >= 2);
   CHECK(limits.file_octets > header_octets + 2 * record_octets);
   std::unique_ptr<GroupJournal> journal(new GroupJournal(disk, directory, limits));
   TRY(disk.make_directory(directory));
-  for (std::size_t number = 0; number < limits.files_most; ++number) {
+  // What is there is read, also when it is more than is wanted now.
+  for (std::size_t number = 0;; ++number) {
     const bool is_there = TRY(disk.exists(fmt::format("{}/{:04}", directory, number)));
-    if (number < limits.files || is_there) TRY(journal->make_file(number));
+    if (number >= limits.files && !is_there) break;
+    TRY(journal->make_file(number));
   }
   TRY(journal->recover(applied, replay));
   return journal;
@@ -244,11 +246,8 @@ Result<void> GroupJournal::take_next_file() {
     const bool in_use = i == current_ && generation_ > 0;
     if (!in_use && files_[i].last_mark <= forgotten_) next = i;
   }
-  if (next == files_.size()) {
-    if (files_.size() == limits_.files_most)
-      return fail(ErrorKind::try_later, "every file of the journal is in use");
-    TRY(make_file(files_.size()));
-  }
+  if (next == files_.size())
+    return fail(ErrorKind::try_later, "every file of the journal is in use");
   File& file = files_[next];
   TRY(file.file->write_at(0, header_of(generation_ + 1)));  // refused: nothing has changed
   file.generation = ++generation_;

@@ -29,8 +29,7 @@ namespace goniec {
 
 struct JournalLimits {
   std::uint64_t file_octets = 64u << 20;
-  std::size_t files = 3;       // made at the start, written through once
-  std::size_t files_most = 8;  // made when all others are in use
+  std::size_t files = 3;  // made at the start, written through once
 };
 
 struct JournalRecord {

@@ -10,10 +10,12 @@ Lease LeaseTable::add(StoredEntry entry) {
   const EntryId id = entry.entry.id;
   entry.entry.state = EntryState::leased;
   const std::uint64_t fence = next_fence_++;
+  const std::uint64_t lane = domain_lane(entry.entry.domain.ascii());
   undo_.push_back({id, {}});
   std::lock_guard lock(mutex_);
-  const bool added = leases_.try_emplace(id, Record{fence, std::move(entry)}).second;
+  const bool added = leases_.try_emplace(id, Record{fence, lane, std::move(entry)}).second;
   CHECK(added);
+  ++lanes_[lane];
   return Lease{id, fence};
 }
 
@@ -27,6 +29,7 @@ void LeaseTable::remove(const EntryId& id) {
   std::lock_guard lock(mutex_);
   const auto found = leases_.find(id);
   CHECK(found != leases_.end());
+  leave_lane(found->second.lane);
   undo_.push_back({id, std::move(found->second)});
   leases_.erase(found);
 }
@@ -49,6 +52,17 @@ std::size_t LeaseTable::size() const {
   return leases_.size();
 }
 
+std::size_t LeaseTable::of_lane(std::uint64_t lane) const {
+  const auto found = lanes_.find(lane);
+  return found == lanes_.end() ? 0 : found->second;
+}
+
+void LeaseTable::leave_lane(std::uint64_t lane) {
+  const auto found = lanes_.find(lane);
+  CHECK(found != lanes_.end());
+  if (--found->second == 0) lanes_.erase(found);
+}
+
 void LeaseTable::keep_group() {
   undo_.clear();
 }
@@ -58,9 +72,13 @@ void LeaseTable::undo_group() {
   while (!undo_.empty()) {
     Undo& step = undo_.back();
     if (step.was) {
-      leases_.insert_or_assign(step.id, std::move(*step.was));
+      ++lanes_[step.was->lane];
+      const bool added = leases_.try_emplace(step.id, std::move(*step.was)).second;
+      CHECK(added);
     } else {
-      leases_.erase(step.id);
+      const auto added = leases_.find(step.id);
+      leave_lane(added->second.lane);
+      leases_.erase(added);
     }
     undo_.pop_back();
   }

@@ -3,7 +3,8 @@
 //
 // Fences ascend and are never used twice in a process; they start above the store's mark, so that a
 // lease of an earlier process is refused too. What a group changed is undone when the group fails.
-// Threads: the commit thread changes; is_leased() and size() from any.
+// How many leases each domain has is counted by its lane (codec.h).
+// Threads: the commit thread changes, and asks of_lane(); is_leased() and size() from any.
 #pragma once
 #include <cstdint>
 #include <mutex>
@@ -33,6 +34,7 @@ class LeaseTable {
   bool give_back(const Lease& lease, StoredEntry& given);  // false: stale
   bool is_leased(const EntryId& id) const;
   std::size_t size() const;
+  std::size_t of_lane(std::uint64_t lane) const;  // leases of a domain
 
   void keep_group();  // the group is durable
   void undo_group();  // the group failed: as before it
@@ -40,14 +42,17 @@ class LeaseTable {
  private:
   struct Record {
     std::uint64_t fence = 0;
+    std::uint64_t lane = 0;
     StoredEntry entry;
   };
+  void leave_lane(std::uint64_t lane);
   struct Undo {
     EntryId id;
     std::optional<Record> was;  // none: it was added
   };
   mutable std::mutex mutex_;
   std::unordered_map<EntryId, Record, EntryIdHash> leases_;
+  std::unordered_map<std::uint64_t, std::size_t> lanes_;  // none is 0
   std::vector<Undo> undo_;
   std::uint64_t next_fence_;
 };

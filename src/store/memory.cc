@@ -46,6 +46,8 @@ struct Memory {
   std::map<MessageId, std::uint64_t> letters_of;  // how many mailbox messages show a content
   std::map<ObjectKey, std::string> objects;
   LeaseTable leases{1};
+  Instant leased_at{};                 // the last lease()
+  std::size_t domain_most = SIZE_MAX;  // of it
   std::uint64_t next_sequence = 1, mark = 0, next_validity = 1;
   bool open_group = false;
   MessageId highest;
@@ -223,8 +225,9 @@ class MemoryStore final : public Store {
     });
   }
 
-  Result<std::vector<LeasedEntry>> lease(const LeaseRequest& request) override {
+  Result<LeaseResult> lease(const LeaseRequest& request) override {
     std::lock_guard lock(memory_->mutex);
+    LeaseResult result;
     std::vector<EntryId> chosen;
     if (!request.only.empty()) {
       for (const auto& id : request.only) {
@@ -234,19 +237,23 @@ class MemoryStore final : public Store {
         if (found->second.entry.due > request.now || memory_->leases.is_leased(id)) continue;
         if (chosen.size() < request.limit) chosen.push_back(id);
       }
-    } else {
-      for (const auto& [due, id] : memory_->due) {
-        if (due > request.now || chosen.size() >= request.limit) break;
-        if (!memory_->leases.is_leased(id)) chosen.push_back(id);
+      for (const auto& id : chosen) result.entries.push_back(lease_one(id));
+      return result;
+    }
+    memory_->leased_at = request.now;
+    memory_->domain_most = request.domain_most;
+    for (const auto& [due, id] : memory_->due) {
+      if (due > request.now) break;
+      if (memory_->leases.is_leased(id)) continue;
+      result.more = result.entries.size() >= request.limit;
+      if (result.more) break;
+      if (is_full(id, request.domain_most)) {
+        result.domain_full = true;
+      } else {
+        result.entries.push_back(lease_one(id));
       }
     }
-    std::vector<LeasedEntry> leased;
-    for (const auto& id : chosen) {
-      const auto& stored = memory_->messages.at(id.message).stored;
-      const Lease lease = memory_->leases.add(memory_->entries.at(id));
-      leased.push_back({lease, memory_->leases.find(lease)->entry, stored.message, stored.octets});
-    }
-    return leased;
+    return result;
   }
 
   void give_back(std::span<const Lease> leases) override {
@@ -258,7 +265,8 @@ class MemoryStore final : public Store {
   std::optional<Instant> next_due() override {
     std::lock_guard lock(memory_->mutex);
     for (const auto& [due, id] : memory_->due) {
-      if (!memory_->leases.is_leased(id)) return due;
+      if (memory_->leases.is_leased(id)) continue;
+      if (due > memory_->leased_at || !is_full(id, memory_->domain_most)) return due;
     }
     return {};
   }
@@ -318,6 +326,15 @@ class MemoryStore final : public Store {
     return answers;
   }
 
+  bool is_full(const EntryId& id, std::size_t domain_most) const {
+    const Domain& domain = memory_->entries.at(id).entry.domain;
+    return memory_->leases.of_lane(domain_lane(domain.ascii())) >= domain_most;
+  }
+  LeasedEntry lease_one(const EntryId& id) {
+    const auto& stored = memory_->messages.at(id.message).stored;
+    const Lease lease = memory_->leases.add(memory_->entries.at(id));
+    return {lease, memory_->leases.find(lease)->entry, stored.message, stored.octets};
+  }
   Result<void> write_one(const ChunkWrite& chunk);
   Result<Lease> lease_new(const Entry& entry);
   void insert_events(std::span<const Event> events);
@@ -367,7 +384,8 @@ Result<SpoolResult> MemoryStore::spool_one(const SpoolRequest& request) {
     StoredEntry stored{entry, request.message.received_at, kept.stored.octets, request.keep_until};
     memory_->entries[entry.id] = stored;
     if (entry.state == EntryState::due) memory_->due.emplace(entry.due, entry.id);
-    const bool lease = request.lease && is_due(stored, memory_->clock.now());
+    const bool lease = request.lease && is_due(stored, memory_->clock.now()) &&
+                       !is_full(entry.id, request.domain_most);
     result.leases.push_back(lease ? memory_->leases.add(std::move(stored)) : Lease{entry.id, 0});
   }
   if (!request.message.message_id.empty()) {

@@ -76,6 +76,7 @@ struct SpoolRequest {
   std::vector<Event> events;   // Received, Expanded…; sequence is given by the store
   Instant keep_until{};        // retention of the content; zero: none
   bool lease = true;  // lease every entry that is due by now for the caller (saves reading it back)
+  std::size_t domain_most = SIZE_MAX;  // as in LeaseRequest
 };
 struct SpoolResult {
   std::vector<Lease> leases;  // one for each entry in order; fence 0 where not leased
@@ -115,12 +116,20 @@ struct LeaseRequest {
   Instant now{};
   std::size_t limit = 100;    // entries
   std::vector<EntryId> only;  // these, when not empty (retry by hand)
+  // A domain's share: one that has so many leases gets no more, and what it has due is passed over,
+  // however much that is (docs/decisions/window-shares.md).
+  std::size_t domain_most = SIZE_MAX;
 };
 struct LeasedEntry {
   Lease lease;
   Entry entry;
   Message message;  // content.header and prepend empty: read them with the body when it is sent
   std::uint64_t octets = 0;  // of the whole content
+};
+struct LeaseResult {
+  std::vector<LeasedEntry> entries;
+  bool more = false;         // something due may be left: ask again
+  bool domain_full = false;  // something due waits until leases of its domain end
 };
 
 struct QueueFilter {
@@ -227,11 +236,13 @@ class Store {
   virtual std::vector<Result<SpoolResult>> spool(std::span<const SpoolRequest> batch) = 0;
   virtual std::vector<Result<SettleResult>> settle(std::span<const SettleRequest> batch) = 0;
   virtual std::vector<Result<Entry>> change(std::span<const QueueChange> batch) = 0;
-  // Due entries, oldest due first. A lease lives in memory only: after a crash every entry is due
-  // again.
-  virtual Result<std::vector<LeasedEntry>> lease(const LeaseRequest& request) = 0;
+  // Due entries, oldest due first (to the second), of domains below their share. A lease lives in
+  // memory only: after a crash every entry is due again.
+  virtual Result<LeaseResult> lease(const LeaseRequest& request) = 0;
   virtual void give_back(std::span<const Lease> leases) = 0;  // unsettled, due stays
-  virtual std::optional<Instant> next_due() = 0;  // of entries that are due and not leased
+  // Of entries that are due and not leased, to the second, but for what the last lease() passed
+  // over.
+  virtual std::optional<Instant> next_due() = 0;
   virtual std::vector<Result<void>> remove_from_mailbox(std::span<const MailboxRemove> batch) = 0;
   virtual std::vector<Result<void>> put_objects(std::span<const ObjectPut> batch) = 0;
   // false: was not there.

@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <random>
+#include <set>
 
 #include "run/disk.h"
 #include "store/store_for_tests.h"
@@ -16,6 +18,7 @@ enum class Engine { memory, sqlite_on_disk, sqlite_on_false_disk, sqlite_applied
 
 using std::chrono::hours;
 using std::chrono::minutes;
+using std::chrono::seconds;
 
 class StoreContract : public ::testing::TestWithParam<Engine> {
  protected:
@@ -71,9 +74,9 @@ class StoreContract : public ::testing::TestWithParam<Engine> {
     return result && !result->leases.empty() ? result->leases[0] : Lease{};
   }
   std::vector<LeasedEntry> lease(Instant at, std::size_t limit = 100) {
-    auto leased = store_->lease({at, limit, {}});
+    auto leased = store_->lease({.now = at, .limit = limit});
     EXPECT_TRUE(leased) << leased.error().message;
-    return std::move(*leased);
+    return std::move(leased->entries);
   }
   std::vector<QueueItem> list(const QueueFilter& filter = {}) { return *reader()->list(filter); }
 
@@ -403,10 +406,97 @@ TEST_P(StoreContract, OnlyTheNamedEntriesAreLeasedByHand) {
     request.lease = false;
     spooled(request);
   }
-  const auto leased = *store_->lease({now(), 100, {{MessageId{2}, 0}, {MessageId{9}, 0}}});
+  const auto leased = store_->lease({now(), 100, {{MessageId{2}, 0}, {MessageId{9}, 0}}})->entries;
   ASSERT_EQ(leased.size(), 1u);
   EXPECT_EQ(leased[0].entry.id.message.value, 2u);
   EXPECT_EQ(lease(now()).size(), 2u);
+}
+
+// ---------------------------------------------------------------- shares of domains
+
+TEST_P(StoreContract, ADomainAtItsShareIsPassedOverUntilALeaseOfItEnds) {
+  for (std::uint64_t id = 1; id <= 30; ++id) {
+    auto request = letter(id, now() - hours(1) + seconds(id / 3), {"b@full.test"});
+    request.lease = false;
+    spooled(request);
+  }
+  auto other = letter(31, now() - minutes(1), {"b@other.test"});
+  other.lease = false;
+  spooled(other);
+  auto leased = *store_->lease({.now = now(), .domain_most = 4});
+  ASSERT_EQ(leased.entries.size(), 5u);
+  EXPECT_TRUE(leased.domain_full);
+  EXPECT_FALSE(leased.more);
+  EXPECT_FALSE(store_->next_due()) << "what waits for its share wakes nobody";
+  std::map<std::uint64_t, Lease> leases;
+  for (const auto& each : leased.entries) leases[each.lease.entry.message.value] = each.lease;
+  for (std::uint64_t id : {1u, 2u, 3u, 4u, 31u}) EXPECT_TRUE(leases.contains(id)) << id;
+  EXPECT_TRUE(store_->lease({.now = now(), .domain_most = 4})->entries.empty());
+
+  ASSERT_TRUE(settle(*store_, delivered(leases[2], 1, now())));
+  store_->give_back({&leases[4], 1});
+  commit();
+  leased = *store_->lease({.now = now(), .domain_most = 4});
+  ASSERT_EQ(leased.entries.size(), 2u);
+  std::set<std::uint64_t> next;
+  for (const auto& each : leased.entries) next.insert(each.lease.entry.message.value);
+  EXPECT_EQ(next, (std::set<std::uint64_t>{4, 5}));
+  EXPECT_EQ(lease(now()).size(), 25u) << "without a share, all that is left";
+}
+
+TEST_P(StoreContract, ASpoolLeasesOnlyUpToTheDomainsShare) {
+  for (std::uint64_t id = 1; id <= 5; ++id) {
+    auto request = letter(id, now(), {"b@full.test", fmt::format("b@d{}.test", id)});
+    request.domain_most = 3;
+    const auto result = spool(*store_, request);
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->leases[0].fence != 0, id <= 3) << id;
+    EXPECT_NE(result->leases[1].fence, 0u) << id;
+  }
+  commit();
+  EXPECT_TRUE(store_->lease({.now = now(), .domain_most = 3})->domain_full);
+  EXPECT_EQ(store_->lease({.now = now(), .domain_most = 4})->entries.size(), 1u);
+}
+
+// Few rows a second, many domains between them, an order that the ends of leases mix: whatever is
+// due is leased some time, once, and no domain has more than its share.
+TEST_P(StoreContract, EveryDomainGetsAllItsMailThroughItsShare) {
+  std::mt19937 chance(7);
+  constexpr std::uint64_t letters = 400;
+  for (std::uint64_t id = 1; id <= letters; ++id) {
+    const std::string domain = chance() % 2 ? "big" : fmt::format("d{}", chance() % 20);
+    auto request = letter(id, now() - minutes(10) + std::chrono::milliseconds(chance() % 60000),
+                          {"b@" + domain + ".test"});
+    request.lease = false;
+    ASSERT_TRUE(spool(*store_, request));
+  }
+  commit();
+  std::map<std::string, std::vector<Lease>> held;
+  std::size_t done = 0;
+  for (int round = 0; round < 2000 && done < letters; ++round) {
+    const auto leased =
+        *store_->lease({.now = now(), .limit = 1 + chance() % 20, .domain_most = 5});
+    for (const auto& each : leased.entries) {
+      auto& of_domain = held[each.entry.domain.ascii()];
+      of_domain.push_back(each.lease);
+      EXPECT_LE(of_domain.size(), 5u) << each.entry.domain.ascii();
+    }
+    std::size_t out = 0;
+    for (const auto& [domain, leases] : held) out += leases.size();
+    ASSERT_TRUE(out > 0 || leased.more) << "of " << letters << " after " << done;
+    for (auto& [domain, leases] : held) {
+      if (leases.empty() || chance() % 3 == 0) continue;
+      if (chance() % 4 == 0) {
+        store_->give_back({&leases.back(), 1});
+      } else {
+        ASSERT_TRUE(settle(*store_, delivered(leases.back(), 1, now())));
+        ++done;
+      }
+      leases.pop_back();
+    }
+    commit();
+  }
+  EXPECT_EQ(done, letters);
 }
 
 TEST_P(StoreContract, LeasesAreForgottenByARestart) {

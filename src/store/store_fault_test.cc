@@ -380,10 +380,10 @@ TEST(StoreOpen, ANewerFormatIsRefusedWithItsNumber) {
   House house;
   ASSERT_TRUE(house.open());
   house.store.reset();
-  house.disk.files()["/false/store/format"]->now = "3\n";
+  house.disk.files()["/false/store/format"]->now = "4\n";
   const auto opened = house.open();
   ASSERT_FALSE(opened);
-  EXPECT_NE(opened.error().message.find("format 3"), std::string::npos) << opened.error().message;
+  EXPECT_NE(opened.error().message.find("format 4"), std::string::npos) << opened.error().message;
   house.disk.files()["/false/store/format"]->now = "";
   EXPECT_EQ(house.open().error().kind, ErrorKind::damaged);
 }
@@ -436,7 +436,7 @@ TEST(StoreDamage, FlippedBitsAreNeverServedAndNeverCrash) {
         }
       }
     }
-    static_cast<void>(house.store->lease({house.clock.now(), 100, {}}));
+    static_cast<void>(house.store->lease({.now = house.clock.now()}));
     Witness ignored;
     live(*house.store, house.clock, 500, ignored);
   }

@@ -106,8 +106,10 @@ Result<void> SqliteStore::apply_spool(const SpoolRecord& record) {
 Result<void> SqliteStore::insert_entry_row(MessageId message, const EntryRow& entry) {
   Bound insert(sql_.insert_entry);
   insert.number(message.value).number(entry.number);
-  TRY((entry.held ? insert.null() : insert.number(entry.due)).blob(entry.row).done());
-  if (!entry.held) note_due({entry.due, {message, entry.number}});
+  const std::uint64_t lane = lane_of_row(entry.row);
+  (entry.held ? insert.null() : insert.number(due_second(entry.due))).blob(entry.row);
+  TRY(insert.number(lane).done());
+  if (!entry.held) note_due({entry.due, lane, {message, entry.number}});
   return {};
 }
 
@@ -122,11 +124,11 @@ Result<void> SqliteStore::apply_settle(const SettleRecord& record) {
   {
     Bound update(sql_.update_entry);
     update.number(id.message.value).number(id.number);
-    TRY((record.row.held ? update.null() : update.number(record.row.due))
+    TRY((record.row.held ? update.null() : update.number(due_second(record.row.due)))
             .blob(record.row.row)
             .done());
   }
-  if (!record.row.held) note_due({record.row.due, id});
+  if (!record.row.held) note_due({record.row.due, lane_of_row(record.row.row), id});
   return insert_event_rows(record.events);
 }
 

@@ -118,7 +118,7 @@ class SqliteStore final : public Store {
   std::vector<Result<SpoolResult>> spool(std::span<const SpoolRequest> batch) override;
   std::vector<Result<SettleResult>> settle(std::span<const SettleRequest> batch) override;
   std::vector<Result<Entry>> change(std::span<const QueueChange> batch) override;
-  Result<std::vector<LeasedEntry>> lease(const LeaseRequest& request) override;
+  Result<LeaseResult> lease(const LeaseRequest& request) override;
   void give_back(std::span<const Lease> leases) override;
   std::optional<Instant> next_due() override;
   std::vector<Result<void>> remove_from_mailbox(std::span<const MailboxRemove> batch) override;
@@ -141,11 +141,14 @@ class SqliteStore final : public Store {
     std::uint64_t pages = 0, file = 0;         // with what is in the log; on the disk
     std::uint64_t log_used = 0, log_file = 0;  // since the log began anew; on the disk
   };
+  // A place in the due index (`due` in seconds), or of behind_ (in microseconds).
   struct DueKey {
     std::int64_t due = INT64_MIN;
+    std::uint64_t lane = 0;
     EntryId id;
     auto operator<=>(const DueKey&) const = default;
   };
+  struct Picks;
   enum class Room { needed, not_needed };
   enum class Group { any, cold };
   enum class Sync { no, yes };
@@ -221,7 +224,12 @@ class SqliteStore final : public Store {
   Result<void> remove_letters(const MailboxRemove& request);
   // window.cc: what is due
   void note_due(const DueKey& key);
-  Result<std::vector<EntryId>> choose_due(const LeaseRequest& request);
+  void pass_over(std::uint64_t lane, DueKey from);
+  Result<void> choose_due(Picks& picks);
+  void choose_behind(Picks& picks);
+  Result<void> choose_passed(Picks& picks, std::size_t most);
+  Result<bool> choose_of_lane(Picks& picks, std::uint64_t lane, DueKey& from, std::size_t most);
+  Result<void> choose_on_disk(Picks& picks);
   Result<std::optional<LeasedEntry>> lease_one(const EntryId& id, Instant now);
 
   std::shared_ptr<SqliteShared> shared_;
@@ -261,11 +269,13 @@ class SqliteStore final : public Store {
   std::size_t names_before_group_ = 0;
   int wal_pages_ = -1;  // in the log; -1: not known before the first commit
   Moment log_begun_anew_{};
-  std::size_t checkpointed_octets_ = 0;  // of the WAL, at the last checkpoint
-  std::uint64_t synced_generation_ = 0;  // of the journal, when the database was synced last
-  std::string row_;                      // memory of encoders
-  std::set<DueKey> behind_;              // due keys below position_ that may be free
-  DueKey position_;                      // everything from here on is found on disk
+  std::size_t checkpointed_octets_ = 0;     // of the WAL, at the last checkpoint
+  std::uint64_t synced_generation_ = 0;     // of the journal, when the database was synced last
+  std::string row_;                         // memory of encoders
+  std::set<DueKey> behind_;                 // due keys below position_ that may be free
+  std::map<std::uint64_t, DueKey> passed_;  // by lane: from where to position_ it was not looked at
+  std::uint64_t passed_turn_ = 0;           // the lane whose turn it is
+  DueKey position_;                         // everything from here on is found on disk
 
   std::atomic<std::uint64_t> synced_{0}, highest_committed_{0};
   std::atomic<bool> full_{false};

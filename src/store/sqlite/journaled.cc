@@ -39,7 +39,7 @@ void RecentIds::add(MessageId id) {
 Result<void> SqliteStore::open_journal(std::uint64_t acknowledged) {
   JournalLimits limits;
   limits.file_octets = options_.limits.journal_file_octets;
-  limits.files = limits.files_most = options_.limits.journal_files;
+  limits.files = options_.limits.journal_files;
   std::vector<JournalGroup> groups;
   journal_ = TRY(GroupJournal::open(disk_, options_.path + "/" + journal_name, limits, now_.mark,
                                     [&groups](JournalGroup group) -> Result<void> {

@@ -86,6 +86,7 @@ Result<std::unique_ptr<Store>> open_database(std::shared_ptr<SqliteShared> share
     if (acknowledged > 0) return std::unexpected(missing_groups(options.path, 0, acknowledged));
     TRY(create_schema(connection));
   }
+  TRY(migrate_schema(connection));
   auto statements = TRY(WriterStatements::prepare(connection));
   auto store = std::make_unique<SqliteStore>(std::move(shared), std::move(options), disk);
   TRY(store->start(std::move(connection), std::move(statements), std::move(lock), acknowledged));
@@ -149,7 +150,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(StoreOptions options, Disk& dis
   shared->database = database;
   auto store = open_database(std::move(shared), std::move(options), disk, std::move(lock));
   if (!store) return std::unexpected(advised(store.error()));
-  // Format 1 had no journal: now there is one, and an older goniec must not open the store.
+  // It has been migrated, and an older goniec must not open it.
   if (format < format_number) TRY(write_format(disk, directory));
   return store;
 }

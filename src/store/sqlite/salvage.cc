@@ -168,7 +168,7 @@ class Salvage {
     if (spool.chunks_before != 0) return false;
     const auto put_message = TRY(to_.prepare("INSERT INTO messages VALUES(?,?,?,?,?)"));
     const auto put_chunk = TRY(to_.prepare("INSERT INTO chunks VALUES(?,?,?,?)"));
-    const auto put_entry = TRY(to_.prepare("INSERT INTO entries VALUES(?,?,?,?)"));
+    const auto put_entry = TRY(to_.prepare("INSERT INTO entries VALUES(?,?,?,?,?)"));
     {
       const auto body = spool.body_in_row() ? spool.chunks[0] : std::string_view{};
       Bound row(put_message);
@@ -185,7 +185,8 @@ class Salvage {
       const EntryRow& entry = spool.entries[i];
       Bound row(put_entry);
       row.number(id.value).number(entry.number);
-      TRY((entry.held ? row.null() : row.number(entry.due)).blob(entry.row).done());
+      (entry.held ? row.null() : row.number(due_second(entry.due))).blob(entry.row);
+      TRY(row.number(lane_of_row(entry.row)).done());
     }
     ++report_.whole;
     return true;
@@ -238,13 +239,15 @@ class Salvage {
   }
 
   Result<void> insert_entry(const StoredEntry& entry) {
-    const auto insert = TRY(to_.prepare("INSERT INTO entries VALUES(?,?,?,?)"));
+    const auto insert = TRY(to_.prepare("INSERT INTO entries VALUES(?,?,?,?,?)"));
     std::string row;
     encode_entry(entry, row);
     Bound put(insert);
     put.number(entry.entry.id.message.value).number(entry.entry.id.number);
     const bool held = entry.entry.state == EntryState::held;
-    return (held ? put.null() : put.number(to_microseconds(entry.entry.due))).blob(row).done();
+    const auto due = due_second(to_microseconds(entry.entry.due));
+    (held ? put.null() : put.number(due)).blob(row);
+    return put.number(domain_lane(entry.entry.domain.ascii())).done();
   }
 
   static Result<void> copy_row(const Bound& from, const Statement& get, const Statement& put) {

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "store/codec.h"
+
 namespace goniec {
 namespace {
 
@@ -17,8 +19,8 @@ CREATE TABLE chunks(
 CREATE TABLE unspooled(message INTEGER PRIMARY KEY);
 CREATE TABLE entries(
   message INTEGER NOT NULL, number INTEGER NOT NULL, due INTEGER, row BLOB NOT NULL,
-  PRIMARY KEY(message, number)) WITHOUT ROWID;
-CREATE INDEX entries_due ON entries(due, message, number) WHERE due IS NOT NULL;
+  domain INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(message, number)) WITHOUT ROWID;
+CREATE INDEX entries_due ON entries(due, domain, message, number) WHERE due IS NOT NULL;
 CREATE TABLE events(
   sequence INTEGER PRIMARY KEY, message INTEGER NOT NULL, name INTEGER, row BLOB NOT NULL);
 CREATE INDEX events_message ON events(message);
@@ -81,7 +83,7 @@ constexpr std::pair<Member, const char*> writer_sql[] = {
     {&WriterStatements::insert_unspooled, "INSERT OR IGNORE INTO unspooled VALUES(?)"},
     {&WriterStatements::delete_unspooled, "DELETE FROM unspooled WHERE message=?"},
     {&WriterStatements::select_unspooled, "SELECT message FROM unspooled"},
-    {&WriterStatements::insert_entry, "INSERT INTO entries VALUES(?,?,?,?)"},
+    {&WriterStatements::insert_entry, "INSERT INTO entries VALUES(?,?,?,?,?)"},
     {&WriterStatements::update_entry,
      "UPDATE entries SET due=?3, row=?4 WHERE message=?1 AND number=?2"},
     {&WriterStatements::delete_entry, "DELETE FROM entries WHERE message=? AND number=?"},
@@ -91,8 +93,8 @@ constexpr std::pair<Member, const char*> writer_sql[] = {
      "WHERE e.message=? AND e.number=?"},
     {&WriterStatements::has_entries, "SELECT 1 FROM entries WHERE message=? LIMIT 1"},
     {&WriterStatements::select_due,
-     "SELECT due, message, number FROM entries INDEXED BY entries_due WHERE due IS NOT NULL AND "
-     "(due, message, number) >= (?,?,?) ORDER BY due, message, number"},
+     "SELECT due, domain, message, number FROM entries INDEXED BY entries_due WHERE due IS NOT "
+     "NULL AND (due, domain, message, number) >= (?,?,?,?) ORDER BY due, domain, message, number"},
     {&WriterStatements::insert_event, "INSERT INTO events VALUES(?,?,?,?)"},
     {&WriterStatements::events_from, "SELECT sequence, message, row FROM events ORDER BY sequence"},
     {&WriterStatements::delete_events, "DELETE FROM events WHERE sequence <= ?"},
@@ -146,6 +148,54 @@ Result<bool> has_schema(const Connection& connection) {
 
 Result<void> create_schema(const Connection& connection) {
   return connection.run(tables);
+}
+
+std::uint64_t lane_of_row(std::string_view row) {
+  const auto summary = summarize_entry(row);
+  return summary ? domain_lane(summary->domain) : 0;
+}
+
+namespace {
+
+Result<void> give_entries_their_domain(const Connection& connection) {
+  TRY(
+      connection.run("DROP INDEX entries_due; ALTER TABLE entries ADD COLUMN domain INTEGER NOT "
+                     "NULL DEFAULT 0"));
+  {
+    // In the order of the key, which is not changed: the walk meets each row once.
+    const auto read = TRY(connection.prepare("SELECT message, number, due, row FROM entries"));
+    const auto write = TRY(
+        connection.prepare("UPDATE entries SET due=?3, domain=?4 WHERE message=?1 AND number=?2"));
+    Bound rows(read);
+    while (TRY(rows.step())) {
+      Bound update(write);
+      update.number(rows.integer(0)).number(rows.integer(1));
+      if (rows.is_null(2)) {
+        update.null();
+      } else {
+        update.number(due_second(rows.integer(2)));
+      }
+      TRY(update.number(lane_of_row(rows.bytes(3))).done());
+    }
+  }
+  return connection.run(
+      "CREATE INDEX entries_due ON entries(due, domain, message, number) WHERE due IS NOT NULL");
+}
+
+}  // namespace
+
+Result<void> migrate_schema(const Connection& connection) {
+  {
+    const auto has_domain =
+        TRY(connection.prepare("SELECT 1 FROM pragma_table_info('entries') WHERE name='domain'"));
+    Bound column(has_domain);
+    if (TRY(column.step())) return {};
+  }
+  TRY(connection.run("BEGIN IMMEDIATE"));
+  auto done = give_entries_their_domain(connection);
+  if (done) done = connection.run("COMMIT");
+  if (!done) static_cast<void>(connection.run("ROLLBACK"));
+  return done;
 }
 
 Result<WriterStatements> WriterStatements::prepare(const Connection& connection) {

@@ -11,11 +11,22 @@
 
 namespace goniec {
 
-constexpr int format_number = 2;  // 1: without a journal
+// 1: without a journal; 2: entries without their domain, due in microseconds
+constexpr int format_number = 3;
+
+// The column `due`: whole seconds, rounded down; the exact time is in the row.
+constexpr std::int64_t due_second(std::int64_t microseconds) {
+  const std::int64_t rest = microseconds % 1000000;
+  return microseconds / 1000000 - (rest < 0 ? 1 : 0);
+}
+// The column `domain` of an entry's row; 0 when the row is damaged.
+std::uint64_t lane_of_row(std::string_view row);
 
 Result<void> configure(const Connection& connection, Access access);
 Result<bool> has_schema(const Connection& connection);
 Result<void> create_schema(const Connection& connection);
+// The tables of an older format as they are now, in one transaction; nothing when they are so.
+Result<void> migrate_schema(const Connection& connection);
 
 struct WriterStatements {
   Statement begin, commit, rollback;

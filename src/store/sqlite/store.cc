@@ -146,6 +146,7 @@ void SqliteStore::roll_back_database() {
   now_ = before_group_;
   names_.pairs.resize(std::min(names_before_group_, names_.pairs.size()));
   behind_.clear();
+  passed_.clear();
   position_ = {};
   lost_.reset();
 }

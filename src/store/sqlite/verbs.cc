@@ -126,11 +126,14 @@ SpoolResult SqliteStore::write_spool(const SpoolRequest& request, std::uint32_t 
   highest_ = std::max(highest_, request.message.id.value);
   SpoolResult result;
   result.leases.reserve(request.entries.size());
+  LeaseTable& leases = *shared_->leases;
   const Instant now = shared_->clock.now();
   for (const auto& entry : request.entries) {
     StoredEntry row = stored_entry(request, stored, entry);
-    const bool lease = request.lease && is_due(row, now);
-    result.leases.push_back(lease ? shared_->leases->add(std::move(row)) : Lease{entry.id, 0});
+    const bool lease = request.lease && is_due(row, now) &&
+                       (request.domain_most == SIZE_MAX ||
+                        leases.of_lane(domain_lane(entry.domain.ascii())) < request.domain_most);
+    result.leases.push_back(lease ? leases.add(std::move(row)) : Lease{entry.id, 0});
   }
   return result;
 }
@@ -174,8 +177,8 @@ Result<void> SqliteStore::write_entry(const StoredEntry& entry) {
   update.number(id.message.value).number(id.number);
   const bool held = entry.entry.state == EntryState::held;
   const auto due = to_microseconds(entry.entry.due);
-  TRY((held ? update.null() : update.number(due)).blob(row_).done());
-  if (!held) note_due({due, id});
+  TRY((held ? update.null() : update.number(due_second(due))).blob(row_).done());
+  if (!held) note_due({due, domain_lane(entry.entry.domain.ascii()), id});
   return {};
 }
 
