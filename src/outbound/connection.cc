@@ -9,6 +9,7 @@ namespace goniec {
 namespace {
 
 constexpr std::size_t read_octets = 4096;
+constexpr Duration farewell = std::chrono::milliseconds(500);  // for a reply to QUIT, at an end
 constexpr std::size_t gather_octets = 32 * 1024;  // held back for what follows; then written
 
 bool is_unix(const Route& route) {
@@ -33,12 +34,70 @@ Result<Secret> read_password(const std::string& path) {
 OutgoingConnection::OutgoingConnection(World& world,
                                        std::shared_ptr<const DispatcherOptions> options,
                                        const Route& route, HostAddress host,
-                                       std::shared_ptr<const TlsContext> tls)
+                                       std::shared_ptr<const TlsContext> tls, OpenConnections& all)
     : world_(world),
       options_(std::move(options)),
       route_(route),
       host_(std::move(host)),
-      tls_context_(std::move(tls)) {}
+      tls_context_(std::move(tls)),
+      all_(all) {
+  all_.all_.insert(this);
+}
+
+OutgoingConnection::~OutgoingConnection() {
+  all_.all_.erase(this);
+}
+
+// ---------------------------------------------------------------- giving up
+void OpenConnections::give_up() {
+  given_up_ = true;
+  const std::set<OutgoingConnection*> open = all_;  // one that ends takes itself out
+  for (OutgoingConnection* each : open)
+    if (all_.contains(each)) each->give_up();
+}
+
+// A connect that nobody waits for any longer ends by itself, at its deadline at the latest.
+struct OutgoingConnection::Dial {
+  Signal over;
+  std::optional<Result<std::unique_ptr<Stream>>> result;
+};
+
+void OutgoingConnection::give_up() {
+  if (carries_content_) return;
+  if (waits_in_ == smtp::Phase::quit)
+    return stream_->set_deadline(world_.loop.clock().moment() + farewell);
+  if (dial_) {
+    was_given_up_ = true;
+    dial_->result = fail(ErrorKind::closed, "given up");
+    dial_->over.notify_all();
+  } else if (in_handshake_) {
+    was_given_up_ = true;
+    in_handshake_->close();
+  } else if (waits_in_) {
+    was_given_up_ = true;
+    stream_->close();
+  }
+}
+
+Task<Result<std::unique_ptr<Stream>>> OutgoingConnection::connect(Moment deadline) {
+  struct Dialing {
+    static Task<void> run(Network& network, std::string path, Endpoint to, Moment until,
+                          std::shared_ptr<Dial> dial) {
+      auto connected = path.empty() ? co_await network.connect(to, std::nullopt, until)
+                                    : co_await network.connect_unix(path, until);
+      if (dial->result) co_return;
+      dial->result = std::move(connected);
+      dial->over.notify_all();
+    }
+  };
+  auto dial = std::make_shared<Dial>();
+  dial_ = dial;
+  spawn(Dialing::run(world_.network, is_unix(route_) ? route_.host : "", host_.endpoint, deadline,
+                     dial));
+  while (!dial->result) co_await dial->over.wait();
+  dial_.reset();
+  co_return std::move(*dial->result);
+}
 
 std::string OutgoingConnection::site() const {
   if (is_unix(route_)) return route_.host;
@@ -56,7 +115,7 @@ Duration OutgoingConnection::timeout_of(smtp::Phase phase) const {
     case smtp::Phase::dot:
       return options_->dot;
     case smtp::Phase::quit:
-      return std::chrono::seconds(5);
+      return all_.given_up() ? farewell : std::chrono::seconds(5);
     case smtp::Phase::helo:
     case smtp::Phase::starttls:
     case smtp::Phase::auth:
@@ -102,8 +161,10 @@ Task<Result<void>> OutgoingConnection::start_tls() {
   const bool must_verify = !route_.user.empty() && !host_.endpoint.address.is_private();
   tls.verify = must_verify ? TlsVerify::pkix : TlsVerify::none;
   tls.session_key = host_.host + "/" + host_.endpoint.text();
+  in_handshake_ = stream_.get();
   auto secured = co_await start_tls_client(std::move(stream_), tls_context_, std::move(tls),
                                            world_.loop.clock().moment() + options_->tls);
+  in_handshake_ = nullptr;
   if (!secured) co_return std::unexpected(secured.error());
   session_->tls_started((*secured)->facts());
   stream_ = std::move(*secured);
@@ -118,10 +179,7 @@ Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
     if (!password) co_return Refused{Reply(0, {}, password.error().message), "auth", false};
     client.login = smtp::ClientLogin{route_.user, std::move(*password)};
   }
-  auto connected =
-      is_unix(route_) ? co_await world_.network.connect_unix(route_.host, began + options_->connect)
-                      : co_await world_.network.connect(host_.endpoint, std::nullopt,
-                                                        began + options_->connect);
+  auto connected = co_await connect(began + options_->connect);
   if (!connected)
     co_return Refused{
         Reply(0, {4, 4, 1}, fmt::format("connect to {}: {}", site(), connected.error().message)),
@@ -159,6 +217,8 @@ Task<smtp::client::Step> OutgoingConnection::run() {
   namespace client = smtp::client;
   for (;;) {
     client::Step step = session_->next();
+    if (std::holds_alternative<client::NeedBody>(step)) carries_content_ = true;
+    if (std::holds_alternative<client::Done>(step)) carries_content_ = false;
     if (auto* send = std::get_if<client::Send>(&step)) {
       gather(std::move(send->bytes));
       continue;
@@ -174,9 +234,16 @@ Task<smtp::client::Step> OutgoingConnection::run() {
       }
     }
     if (auto* wait = std::get_if<client::NeedInput>(&step)) {
+      if (all_.given_up() && !carries_content_ && wait->phase != smtp::Phase::quit) {
+        was_given_up_ = true;
+        session_->receive_end("given up");
+        continue;
+      }
       stream_->set_deadline(world_.loop.clock().moment() + timeout_of(wait->phase));
       buffer_.resize(read_octets);
+      waits_in_ = wait->phase;
       auto got = co_await stream_->read(buffer_);
+      waits_in_.reset();
       if (got && *got > 0)
         session_->receive(std::string_view(buffer_.data(), *got));
       else
@@ -209,21 +276,22 @@ Task<void> OutgoingConnection::quit() {
 
 Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
     World& world, std::shared_ptr<const DispatcherOptions> options, ConnectPlan plan,
-    std::shared_ptr<const TlsContext> tls, const bool& stopping, Outcome& failure) {
+    std::shared_ptr<const TlsContext> tls, OpenConnections& all, Outcome& failure) {
   bool all_refuse_mail = !plan.hosts.hosts.empty();  // RFC 7504: 521 or 556 from every host
   for (const HostAddress& host : plan.hosts.hosts) {
     if (plan.only_ipv4 && host.endpoint.address.v6) continue;
     for (ClearText clear : {ClearText::as_route_says, ClearText::this_once}) {
-      auto connection = std::make_unique<OutgoingConnection>(world, options, plan.route, host, tls);
+      auto connection =
+          std::make_unique<OutgoingConnection>(world, options, plan.route, host, tls, all);
       auto refused = co_await connection->open(clear);
       if (!refused) co_return connection;
       failure.reply = refused->reply;
       failure.phase = refused->phase;
       failure.site = connection->site();
       if (refused->reply.code != 521 && refused->reply.code != 556) all_refuse_mail = false;
-      if (!refused->tls_failed) break;
+      if (!refused->tls_failed || all.given_up()) break;
     }
-    if (stopping) break;
+    if (all.given_up()) break;
   }
   failure.state = all_refuse_mail ? RecipientState::failed : RecipientState::queued;
   co_return nullptr;

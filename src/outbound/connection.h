@@ -6,9 +6,13 @@
 // Timeouts by phase (RFC 5321 §4.5.3.2). A TLS handshake that fails under an opportunistic policy
 // is told as Refused{tls_failed}: the caller may try the same host once more in clear, for this
 // attempt only (SEMANTICS: a downgrade lasts one attempt).
+//
+// At an end of the server only a connection that carries content is waited for: its peer may have
+// the message before the answer is here. All others are given up where they are.
 #pragma once
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "mail/journey.h"
@@ -28,10 +32,28 @@ struct Refused {
 
 enum class ClearText { as_route_says, this_once };
 
+class OutgoingConnection;
+
+// All connections of one who opens them, so that they can be given up together.
+class OpenConnections {
+ public:
+  void give_up();  // what carries no content; from now on connect_to_first() tries no other host
+  bool given_up() const { return given_up_; }
+
+ private:
+  friend class OutgoingConnection;
+  std::set<OutgoingConnection*> all_;
+  bool given_up_ = false;
+};
+
 class OutgoingConnection {
  public:
   OutgoingConnection(World& world, std::shared_ptr<const DispatcherOptions> options,
-                     const Route& route, HostAddress host, std::shared_ptr<const TlsContext> tls);
+                     const Route& route, HostAddress host, std::shared_ptr<const TlsContext> tls,
+                     OpenConnections& all);
+  ~OutgoingConnection();
+  OutgoingConnection(const OutgoingConnection&) = delete;
+  OutgoingConnection& operator=(const OutgoingConnection&) = delete;
   Task<std::optional<Refused>> open(ClearText clear);  // nothing: Ready
   Task<smtp::client::Step> run();                      // Ready, NeedBody, Done, Failed or Close
   smtp::ClientSession& session() { return *session_; }
@@ -39,10 +61,15 @@ class OutgoingConnection {
   std::string site() const;  // "mx.wp.pl[212.77.101.4]:25"
   std::optional<TlsFacts> tls() const { return session_ ? session_->tls() : std::nullopt; }
   Duration opened_in() const { return opened_in_; }
+  void
+  give_up();  // unless it carries content: what it waits for fails; one that is idle may quit()
+  bool was_given_up() const { return was_given_up_; }
   Task<void> quit();  // QUIT, its reply, close
 
  private:
   smtp::ClientOptions client_options(ClearText clear) const;
+  struct Dial;
+  Task<Result<std::unique_ptr<Stream>>> connect(Moment deadline);
   Task<Result<void>> start_tls();
   void gather(std::string bytes);
   Duration timeout_of(smtp::Phase phase) const;
@@ -58,6 +85,11 @@ class OutgoingConnection {
   std::string gathered_;  // to be written with what follows
   Duration opened_in_{};
   bool handshake_failed_ = false;
+  OpenConnections& all_;
+  std::shared_ptr<Dial> dial_;           // while it connects
+  Stream* in_handshake_ = nullptr;       // the stream below, while TLS begins
+  std::optional<smtp::Phase> waits_in_;  // for a reply
+  bool carries_content_ = false, was_given_up_ = false;
 };
 
 // The first host of the list that a session can be opened to; what an opportunistic TLS broke is
@@ -70,7 +102,7 @@ struct ConnectPlan {
 };
 Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
     World& world, std::shared_ptr<const DispatcherOptions> options, ConnectPlan plan,
-    std::shared_ptr<const TlsContext> tls, const bool& stopping, Outcome& failure);
+    std::shared_ptr<const TlsContext> tls, OpenConnections& all, Outcome& failure);
 
 // The list of a transport that asks no DNS: a socket of this machine.
 HostList unix_hosts(const Route& route);

@@ -65,6 +65,13 @@ std::vector<Outcome> same_outcome(const ReadyEntry& ready, const Outcome& model)
   return outcomes;
 }
 
+// Given up before the peer decided anything: it counts as not tried.
+bool nothing_said(const AttemptResult& result) {
+  return std::ranges::all_of(result.outcomes, [](const Outcome& outcome) {
+    return outcome.state == RecipientState::queued && outcome.reply.code == 0;
+  });
+}
+
 bool has_ipv4(const HostList& hosts) {
   return std::ranges::any_of(hosts.hosts,
                              [](const HostAddress& host) { return !host.endpoint.address.v6; });
@@ -85,6 +92,7 @@ struct Dispatcher::State {
   Counter& attempts_failed;
 
   std::map<std::string, std::unique_ptr<Line>> lines;
+  OpenConnections open_connections;
   std::size_t connections = 0;
   std::size_t probing = 0;  // of them: to sites that are not proven
   std::size_t dead = 0;     // lines with a verdict
@@ -389,7 +397,8 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
     const bool is_probe = !line.proven;
     if (is_probe) ++probing;
     if (is_probe && !line.verdict) watch_probe(line);
-    auto connection = co_await connect_to_first(world, options, plan, tls, stopping, failure);
+    auto connection =
+        co_await connect_to_first(world, options, plan, tls, open_connections, failure);
     if (is_probe) --probing;
     if (connection) {
       line.proven = true;
@@ -428,6 +437,10 @@ Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connect
         co_await attempt_entry(world.loop, queue, connection, current->ready, plan);
     attempts_ok.add();
     usable = result.connection_usable;
+    if (stopping && (result.stale || (connection.was_given_up() && nothing_said(result)))) {
+      queue.give_back(std::move(current->ready));
+      co_return;
+    }
     if (result.stale) {  // not tried: another connection takes it
       put_back(line, std::move(*current));
       break;
@@ -478,6 +491,7 @@ Task<void> Dispatcher::stop(Moment deadline) {
     while (!rest.empty()) state.queue.give_back(rest.pop().ready);
     found->second->arrived.notify_all();
   }
+  state.open_connections.give_up();
   state.world.loop.at(deadline, [&state] { state.changed.notify_all(); });
   while (state.working > 0 && state.world.loop.clock().moment() < deadline)
     co_await state.changed.wait();

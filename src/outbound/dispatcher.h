@@ -58,7 +58,8 @@ class Dispatcher : public Carrier {
   ~Dispatcher() override;
   void carry(ReadyEntry entry) override;
   void look_again() override;  // what is known of dead sites is forgotten
-  // No new connection; what waits is given back; ends when every attempt settled (or `deadline`).
+  // No new connection; what waits is given back, and what no content was sent for; ends when every
+  // other attempt settled (or `deadline`).
   Task<void> stop(Moment deadline);
   void set_options(DispatcherOptions options);  // reload
   struct SiteStatus {

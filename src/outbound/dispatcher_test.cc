@@ -32,6 +32,8 @@ struct Server {
   std::size_t recipient_limit = 1000;                    // 452 beyond
   bool drops_after_message = false;
   bool greets = true;
+  // Answers nothing from here on: "greeting", a verb, "content"; and where it is silent now.
+  std::string silent_at, waits_at;
   Signal may_greet;
   int connections = 0, messages = 0, open = 0, most_open = 0, tasks = 0;
   std::vector<std::string> bodies;
@@ -80,7 +82,8 @@ std::string answer(Server& server, Conversation& talk, const std::string& line) 
 Task<> converse(Server& server, std::unique_ptr<Stream> stream) {
   Conversation talk{.stream = std::move(stream)};
   server.most_open = std::max(server.most_open, ++server.open);
-  while (!server.greets) co_await server.may_greet.wait();
+  if (server.silent_at == "greeting") server.waits_at = "greeting";
+  while (!server.greets || server.silent_at == "greeting") co_await server.may_greet.wait();
   auto alive =
       (co_await talk.stream->write(server.greeting)).has_value() && server.greeting[0] == '2';
   std::string input(4096, '\0');
@@ -92,7 +95,13 @@ Task<> converse(Server& server, std::unique_ptr<Stream> stream) {
     const int before = server.messages;
     for (auto end = talk.buffer.find("\r\n"); end != std::string::npos;
          end = talk.buffer.find("\r\n")) {
+      const std::string said = talk.in_data ? "" : talk.buffer.substr(0, 4);
       replies += answer(server, talk, talk.buffer.substr(0, end));
+      const std::string where = server.messages > before ? "content" : said;
+      if (!server.silent_at.empty() && where == server.silent_at) {
+        server.waits_at = where;
+        while (!server.silent_at.empty()) co_await server.may_greet.wait();
+      }
       talk.buffer.erase(0, end + 2);
     }
     if (!replies.empty()) alive = (co_await talk.stream->write(replies)).has_value();
@@ -425,6 +434,61 @@ Task<> silent_site(House& house, Server& server) {
 }
 TEST_F(Dispatching, NobodyWaitsLongBehindAProbeThatIsNotAnswered) {
   run(silent_site(house_, server_));
+}
+
+// What an end leaves behind in each phase: the entry is due as before, and nobody waited.
+Task<> end_in_phase(House& house, Server& server, std::string_view phase) {
+  house.serve(server);
+  house.start(routes({House::rule("*", House::port_of(server))}));
+  const auto id = co_await house.send({"x@b.test"});
+  const bool there = co_await happens(
+      house.shard, [&] { return server.connections == 1 && server.silent_at == server.waits_at; });
+  EXPECT_TRUE(there) << phase;
+  const Moment began = house.shard.clock().moment();
+  co_await house.dispatcher->stop(began + seconds(20));
+  co_await house.queue.stop(house.shard);
+  EXPECT_LT(house.shard.clock().moment() - began, seconds(5)) << phase;
+  EXPECT_EQ(house.all_outcomes(), 0u) << phase;
+  EXPECT_EQ(house.story(id), "") << "not tried: " << phase;
+  server.silent_at.clear();
+  server.may_greet.notify_all();
+  co_await house.end();
+}
+TEST_F(Dispatching, AnEndWaitsForNoPeerThatHasNotGotTheContent) {
+  for (const char* phase : {"greeting", "EHLO", "MAIL", "RCPT", "DATA"}) {
+    House house;
+    Server server(house.shard);
+    server.silent_at = phase;
+    run_until_done(house.shard, end_in_phase(house, server, phase));
+  }
+}
+
+Task<> end_after_content(House& house, Server& server) {
+  server.silent_at = "content";
+  house.serve(server);
+  house.start(routes({House::rule("*", House::port_of(server))}));
+  co_await house.send({"x@b.test"});
+  const bool there = co_await happens(house.shard, [&] { return server.waits_at == "content"; });
+  EXPECT_TRUE(there);
+  bool ended = false;
+  struct End {
+    static Task<void> run(House& of, bool& over) {
+      co_await of.dispatcher->stop(of.shard.clock().moment() + seconds(20));
+      over = true;
+    }
+  };
+  spawn(End::run(house, ended));
+  for (int turn = 0; turn < 100; ++turn) co_await Turn{house.shard};
+  EXPECT_FALSE(ended) << "the peer may have the message";
+  server.silent_at.clear();
+  server.may_greet.notify_all();
+  const bool delivered =
+      co_await happens(house.shard, [&] { return ended && house.outcomes("delivered") == 1; });
+  EXPECT_TRUE(delivered);
+  co_await house.end();
+}
+TEST_F(Dispatching, AnEndWaitsForTheAnswerToContent) {
+  run(end_after_content(house_, server_));
 }
 
 Task<> few_connections(House& house, std::deque<Server>& servers) {

@@ -77,9 +77,9 @@ Task<Reply> RecipientProbe::ask_next_hop(const Address& recipient) {
       route.transport == Transport::lmtp_unix ? unix_hosts(route) : co_await hosts_.find(route);
   if (hosts.failure) co_return unanswered(hosts.failure->reply.one_line());
   Outcome failure;
-  const bool stopping = false;
-  auto connection = co_await connect_to_first(world_, options, ConnectPlan{route, hosts}, tls_,
-                                              stopping, failure);
+  OpenConnections alone;
+  auto connection =
+      co_await connect_to_first(world_, options, ConnectPlan{route, hosts}, tls_, alone, failure);
   if (!connection) co_return unanswered(failure.site + ": " + failure.reply.one_line());
   co_return co_await put_question(*connection, recipient);
 }
