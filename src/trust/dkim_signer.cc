@@ -8,23 +8,7 @@
 namespace goniec {
 namespace {
 
-constexpr std::size_t line_columns = 76;
-
-std::size_t last_column(std::string_view text) {
-  const auto line = text.rfind('\n');
-  return line == std::string_view::npos ? text.size() : text.size() - line - 1;
-}
-
-// The field without CRLF in its canonical form, as it ends here: with an empty b=.
-std::string canonical_end(Canonical form, std::string_view field) {
-  const auto colon = field.find(':');
-  const std::string whole = std::string(field) + "\r\n";
-  const std::string_view view(whole);
-  std::string text = canonical_field(
-      form, {view.substr(0, colon), view.substr(colon + 1, field.size() - colon - 1), view});
-  text.resize(text.size() - 2);
-  return text;
-}
+constexpr std::size_t line_columns = 73;
 
 }  // namespace
 
@@ -71,12 +55,16 @@ SignatureField::SignatureField(std::string_view name) : text_(name) {
   column_ = text_.size();
 }
 
+void SignatureField::new_line() {
+  text_ += "\r\n";
+  column_ = 0;
+}
+
 // A piece that begins with a blank, or follows ':' of a list, may go to a line of its own.
 void SignatureField::put(std::string_view piece) {
-  const bool blank = piece.starts_with(' ');
-  if (column_ + piece.size() > line_columns && column_ > 8) {
-    text_ += blank ? "\r\n" : "\r\n ";
-    column_ = blank ? 0 : 1;
+  if (column_ + piece.size() > line_columns && column_ > 1) {
+    new_line();
+    if (!piece.starts_with(' ')) text_ += ' ', ++column_;
   }
   text_ += piece;
   column_ += piece.size();
@@ -84,26 +72,39 @@ void SignatureField::put(std::string_view piece) {
 
 void SignatureField::add(std::string_view tag, std::string_view value) {
   if (any_) text_ += ';', ++column_;
+  // What follows the place of the signature begins a line, for that will be long.
+  if (place_ == text_.size() - 1) new_line();
   any_ = true;
   put(fmt::format(" {}={}", tag, value));
 }
 
 void SignatureField::add_list(std::string_view tag, const std::vector<std::string>& items) {
+  std::string whole;
+  for (const std::string& item : items) whole += (whole.empty() ? "" : ":") + item;
+  if (items.empty() || tag.size() + 3 + whole.size() <= line_columns) return add(tag, whole);
   for (std::size_t at = 0; at < items.size(); ++at) {
-    const std::string_view end = at + 1 < items.size() ? ":" : "";
-    if (at == 0)
-      add(tag, items[at] + std::string(end));
-    else
-      put(items[at] + std::string(end));
+    const std::string piece = items[at] + (at + 1 < items.size() ? ":" : "");
+    at == 0 ? add(tag, piece) : put(piece);
   }
-  if (items.empty()) add(tag, "");
 }
 
-void SignatureField::add_signature_place() {
+void SignatureField::add_place() {
   if (any_) text_ += ';', ++column_;
   any_ = true;
-  text_ += "\r\n b=";
+  new_line();
+  text_ += " b=";
   column_ = 3;
+  place_ = text_.size();
+}
+
+std::string SignatureField::canonical(Canonical form) const {
+  const auto colon = text_.find(':');
+  const std::string whole = text_ + "\r\n";
+  const std::string_view view(whole);
+  std::string text = canonical_field(
+      form, {view.substr(0, colon), view.substr(colon + 1, text_.size() - colon - 1), view});
+  text.resize(text.size() - 2);
+  return text;
 }
 
 std::string folded_base64(std::string_view data, std::size_t column) {
@@ -119,9 +120,12 @@ std::string folded_base64(std::string_view data, std::size_t column) {
   return result;
 }
 
-std::string complete(const PreparedSignature& prepared) {
+std::string complete(const PreparedSignature& prepared, SignatureLines lines) {
+  std::string field = prepared.field;
   const std::string signature = prepared.key->sign(prepared.digest);
-  return prepared.field + folded_base64(signature, last_column(prepared.field)) + "\r\n";
+  field.insert(prepared.place, lines == SignatureLines::folded ? folded_base64(signature, 3)
+                                                               : to_base64(signature));
+  return field + "\r\n";
 }
 
 DkimSigner::DkimSigner(DkimSigning signing)
@@ -153,11 +157,11 @@ std::vector<PreparedSignature> DkimSigner::prepare(std::string_view header, Inst
     field.add("t", std::to_string(to_microseconds(now) / 1'000'000));
     field.add_list("h", names);
     field.add("bh", body_hash);
-    field.add_signature_place();
+    field.add_place();
     Sha256Stream hash(fields);
-    hash.add(canonical_end(signing_.header_form, field.text()));
-    prepared.push_back(
-        {field.text(), hash.finish(), each.key, key_name(each.selector, signing_.domain)});
+    hash.add(field.canonical(signing_.header_form));
+    prepared.push_back({field.text(), field.place(), hash.finish(), each.key,
+                        key_name(each.selector, signing_.domain)});
   }
   return prepared;
 }

@@ -39,13 +39,17 @@ const std::vector<std::string>& covered_fields();
 
 // All that a signature needs but the signature.
 struct PreparedSignature {
-  std::string field;  // up to and with "b="
+  std::string field;      // without its CRLF, b= empty
+  std::size_t place = 0;  // in it, where the signature goes
   Sha256 digest;
   std::shared_ptr<const PrivateKey> key;
   std::string name;  // "selector._domainkey.domain": for events
 };
-// The whole field with its CRLF, folded.
-std::string complete(const PreparedSignature& prepared);
+// The whole field with its CRLF. Over one line the signature is legal (at most 1,000 octets for the
+// longest key) and not pretty.
+enum class SignatureLines { folded, one };
+std::string complete(const PreparedSignature& prepared,
+                     SignatureLines lines = SignatureLines::folded);
 
 class DkimSigner {
  public:
@@ -62,23 +66,26 @@ class DkimSigner {
 // h= for a header that holds the fields of `index`.
 std::vector<std::string> names_to_sign(const FieldIndex& index);
 
-// Tags of a signature as a field that ends with "b=": folded at blanks and after ':' of h=, at most
-// 78 columns. REQUIRES values without controls.
+// A signature as a header field, tag by tag: folded at blanks and after ':' of h=, at most 73
+// columns where what it holds can be folded. REQUIRES values without controls.
 class SignatureField {
  public:
   explicit SignatureField(std::string_view name);
   void add(std::string_view tag, std::string_view value);
   void add_list(std::string_view tag, const std::vector<std::string>& items);  // joined by ':'
-  void add_signature_place();
-  const std::string& text() const { return text_; }
+  void add_place();                                                            // "b=", empty
+  const std::string& text() const { return text_; }                            // without CRLF
+  std::size_t place() const { return place_; }                                 // behind "b="
+  std::string canonical(Canonical form) const;  // as it is hashed: without CRLF
 
  private:
   void put(std::string_view piece);
+  void new_line();
   std::string text_;
-  std::size_t column_ = 0;
+  std::size_t column_ = 0, place_ = 0;
   bool any_ = false;
 };
-// Base64 over lines of at most 76 columns, each but the first behind a fold.
+// Base64 over lines of at most 73 columns, each but the first behind a fold.
 std::string folded_base64(std::string_view data, std::size_t column);
 
 }  // namespace goniec

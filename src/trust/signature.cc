@@ -56,7 +56,8 @@ bool is_same_or_below(const Domain& domain, const Domain& parent) {
 void read_algorithm(SignatureTags& tags, const TagList& list) {
   const auto value = list.value("a");
   if (!value) return note(tags, "the tag a= is missing");
-  tags.algorithm_text = printable(to_lower(*value), 40);
+  // Compared with its case (RFC 6376 §3.2).
+  tags.algorithm_text = printable(*value, 40);
   if (tags.algorithm_text == "ed25519-sha256")
     tags.algorithm = KeyAlgorithm::ed25519;
   else if (tags.algorithm_text == "rsa-sha1")
@@ -70,8 +71,8 @@ void read_forms(SignatureTags& tags, const TagList& list) {
   if (!value) return;
   const auto parts = split_tag_value(*value, '/');
   const auto form = [](std::string_view text) -> std::optional<Canonical> {
-    if (equal_ignoring_case(text, "simple")) return Canonical::simple;
-    if (equal_ignoring_case(text, "relaxed")) return Canonical::relaxed;
+    if (text == "simple") return Canonical::simple;
+    if (text == "relaxed") return Canonical::relaxed;
     return std::nullopt;
   };
   const auto header = form(parts[0]);
@@ -100,9 +101,14 @@ void read_key_place(SignatureTags& tags, const TagList& list, const SignatureLim
   tags.selector = to_lower(*selector);
 }
 
-void read_names(SignatureTags& tags, const TagList& list, const SignatureLimits& limits) {
+enum class NamesNeeded { yes, no };
+
+void read_names(SignatureTags& tags, const TagList& list, const SignatureLimits& limits,
+                NamesNeeded needed) {
   const auto value = list.value("h");
-  if (!value || value->empty()) return note(tags, "the tag h= is missing");
+  // An ARC-Message-Signature may cover nothing; it says little then.
+  if (!value || (value->empty() && needed == NamesNeeded::yes))
+    return note(tags, "the tag h= is missing");
   for (std::string_view name : split_tag_value(*value)) {
     if (tags.names.size() == limits.names)
       return note(tags, "h= has more than " + std::to_string(limits.names) + " names");
@@ -255,8 +261,10 @@ SignatureTags read_signature(const HeaderField& field, SignatureKind kind,
     tags.header_form = Canonical::relaxed;
     return tags;
   }
+  // Without c= an ARC-Message-Signature is read as relaxed, as its sealers and their suite have it.
+  if (kind == SignatureKind::arc_message) tags.header_form = tags.body_form = Canonical::relaxed;
   read_forms(tags, list);
-  read_names(tags, list, limits);
+  read_names(tags, list, limits, kind == SignatureKind::dkim ? NamesNeeded::yes : NamesNeeded::no);
   read_body_tags(tags, list);
   read_query(tags, list);
   if (kind == SignatureKind::dkim) {
