@@ -127,6 +127,12 @@ Result<StoredMessage> decode_message(std::string_view bytes, MessageId id) {
   return stored;
 }
 
+std::optional<MessageId> id_of_message(std::string_view bytes) {
+  RowReader row(bytes);
+  const MessageId id{row.number()};
+  return row.ok() ? std::optional(id) : std::nullopt;
+}
+
 void encode_entry(const StoredEntry& stored, std::string& out) {
   const auto& entry = stored.entry;
   RowWriter row(out);
@@ -146,6 +152,21 @@ void encode_entry(const StoredEntry& stored, std::string& out) {
   row.number(entry.recipients.size());
   for (const auto& recipient : entry.recipients) write_recipient(row, recipient);
   row.finish();
+}
+
+std::optional<EntryId> id_of_entry(std::string_view bytes) {
+  RowReader row(bytes);
+  row.one_of(EntryState::settled);
+  row.number();  // tries
+  row.time();
+  row.number();  // octets
+  row.view();    // domain
+  row.time();
+  row.flag();
+  EntryId id;
+  id.message = MessageId{row.number()};
+  id.number = row.small<std::uint32_t>();
+  return row.ok() ? std::optional(id) : std::nullopt;
 }
 
 Result<StoredEntry> decode_entry(std::string_view bytes, EntryId id) {

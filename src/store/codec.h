@@ -10,6 +10,7 @@
 // The header and the prepend are columns of their own (StoredMessage::row_crc covers them too).
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,6 +54,9 @@ void encode_event(const Event& event, std::string& out);  // without sequence an
 
 Result<StoredMessage> decode_message(std::string_view row, MessageId id);
 Result<StoredEntry> decode_entry(std::string_view row, EntryId id);
+// Whose row it says it is, when it is whole.
+std::optional<MessageId> id_of_message(std::string_view row);
+std::optional<EntryId> id_of_entry(std::string_view row);
 Result<EntrySummary> summarize_entry(std::string_view row);
 Result<Event> decode_event(std::string_view row, std::uint64_t sequence, MessageId message);
 

@@ -1,13 +1,20 @@
 // See journal.h. On disk, little-endian:
-//   file    header (4 KiB: magic, generation, checksum), records on 8 octets each
+//   file    header (4 KiB: magic, generation u64, checksum u32; at 24 the file's length u64, its
+//           checksum u32), records on 8 octets each
 //   record  length of the payload u32, checksum u32, mark u64, generation's low half u32, kind u8,
 //           three octets of zero, payload, zeroes up to 8 octets
 // The record `group_end` has the number of the group's records before it as its payload.
+//
+// Where a file ends in the midst of its groups, by damage or by a power cut, is told by what comes
+// behind: a group is only begun when the one before was synced, so that a cut leaves nothing whole
+// behind the group it struck. A whole group behind a break (its first record continues the stored
+// checksum of an end) is proof of damage, and its mark says what is missing between.
 #include "store/journal.h"
 
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/digest.h"
@@ -39,12 +46,26 @@ std::uint32_t first_link(std::uint64_t generation) {
   return crc32c(std::string_view(reinterpret_cast<const char*>(&generation), sizeof generation));
 }
 
-std::string header_of(std::uint64_t generation) {
+std::string header_of(std::uint64_t generation, std::uint64_t file_octets) {
   std::string header(GroupJournal::header_octets, '\0');
   std::memcpy(header.data(), magic.data(), magic.size());
   put(header, 8, generation);
   put(header, 16, crc32c(std::string_view(header).substr(0, 16)));
+  put(header, 24, file_octets);
+  put(header, 32, crc32c(std::string_view(header).substr(24, 8)));
   return header;
+}
+
+// How long the file was made; 0: it is not known, or the file was never used.
+Result<std::uint64_t> length_in(const std::string& path, std::string_view header) {
+  constexpr std::size_t end = 36;
+  header = header.substr(0, end);
+  if (header.find_first_not_of('\0') == std::string_view::npos) return 0;
+  if (header.size() < end || !header.starts_with(magic) ||
+      get<std::uint32_t>(header, 16) != crc32c(header.substr(0, 16)))
+    return fail(ErrorKind::damaged, fmt::format("the header of {} is damaged", path));
+  if (get<std::uint32_t>(header, 32) != crc32c(header.substr(24, 8))) return 0;
+  return get<std::uint64_t>(header, 24);
 }
 
 // 0: no header.
@@ -124,6 +145,23 @@ struct GroupJournal::Scan {
     }
   }
 
+  // Behind a break: the next whole group that continues the end of another. As next().
+  bool resume() {
+    constexpr std::uint64_t end_octets = 32;
+    for (std::uint64_t at = position; at + end_octets + record_octets <= content.size(); at += 8) {
+      if (static_cast<std::uint8_t>(content[at + 20]) != group_end) continue;
+      if (get<std::uint32_t>(content, at + 16) != static_cast<std::uint32_t>(generation)) continue;
+      if (get<std::uint32_t>(content, at) != 4) continue;
+      Scan behind = *this;
+      behind.position = at + end_octets;
+      behind.chain = get<std::uint32_t>(content, at + 4);
+      if (!behind.next()) continue;
+      *this = behind;
+      return true;
+    }
+    return false;
+  }
+
   std::string_view content;
   std::uint64_t generation;
   std::uint32_t chain;
@@ -170,6 +208,11 @@ Result<void> GroupJournal::make_file(std::size_t number) {
   made.path = fmt::format("{}/{:04}", directory_, number);
   made.file = TRY(disk_.open(made.path, OpenMode::create));
   const std::uint64_t size = TRY(made.file->size());
+  std::string header(header_octets, '\0');
+  header.resize(TRY(made.file->read_at(0, header)));
+  if (const auto length = TRY(length_in(made.path, header)); size < length)
+    return fail(ErrorKind::damaged,
+                fmt::format("{} has {} octets and was made with {}", made.path, size, length));
   if (size < limits_.file_octets) {
     const std::string zeroes(std::min<std::uint64_t>(write_octets, limits_.file_octets), '\0');
     for (std::uint64_t at = size; at < limits_.file_octets; at += zeroes.size()) {
@@ -194,23 +237,34 @@ Result<void> GroupJournal::recover(std::uint64_t applied, const Replay& replay) 
     if (files_[i].generation > 0) order.emplace_back(files_[i].generation, i);
   }
   std::sort(order.begin(), order.end());
-  for (const auto& [generation, i] : order) {
-    const std::string content = TRY(read_whole(*files_[i].file));
-    Scan scan(content);
-    while (scan.next()) {
-      files_[i].last_mark = scan.mark;
-      if (scan.mark <= applied) continue;
-      if (scan.mark != last_mark_ + 1)
-        return fail(ErrorKind::damaged, fmt::format("journal {}: group {} comes after group {}",
-                                                    files_[i].path, scan.mark, last_mark_));
-      TRY(replay(JournalGroup(scan.mark, std::string(scan.group))));
-      last_mark_ = scan.mark;
+  for (const auto& [generation, i] : order) TRY(recover_file(i, applied, replay));
+  return {};
+}
+
+Result<void> GroupJournal::recover_file(std::size_t number, std::uint64_t applied,
+                                        const Replay& replay) {
+  File& file = files_[number];
+  const std::string content = TRY(read_whole(*file.file));
+  Scan scan(content);
+  for (;;) {
+    if (!scan.next()) {
+      const std::uint64_t broke_at = scan.position;
+      if (!scan.resume()) break;
+      damage_ += fmt::format("{}{} is damaged at octet {}, before group {}",
+                             damage_.empty() ? "" : "; ", file.path, broke_at, scan.mark);
     }
-    current_ = i;
-    generation_ = generation;
-    position_ = scan.position;
-    chain_ = scan.chain;
+    file.last_mark = scan.mark;
+    if (scan.mark <= applied) continue;
+    if (scan.mark != last_mark_ + 1)
+      return fail(ErrorKind::damaged, fmt::format("journal {}: group {} comes after group {}",
+                                                  file.path, scan.mark, last_mark_));
+    TRY(replay(JournalGroup(scan.mark, std::string(scan.group))));
+    last_mark_ = scan.mark;
   }
+  current_ = number;
+  generation_ = file.generation;
+  position_ = scan.position;
+  chain_ = scan.chain;
   return {};
 }
 
@@ -249,7 +303,9 @@ Result<void> GroupJournal::take_next_file() {
   if (next == files_.size())
     return fail(ErrorKind::try_later, "every file of the journal is in use");
   File& file = files_[next];
-  TRY(file.file->write_at(0, header_of(generation_ + 1)));  // refused: nothing has changed
+  const std::uint64_t length = TRY(file.file->size());
+  const std::string header = header_of(generation_ + 1, length);
+  TRY(file.file->write_at(0, header));  // refused: nothing has changed
   file.generation = ++generation_;
   file.last_mark = 0;
   current_ = next;
@@ -311,9 +367,9 @@ Result<JournalGroup> GroupJournal::commit(std::uint64_t mark) {
 // ---------------------------------------------------------------- salvage
 // Behind a damaged record the chain is broken, so that a checksum can no longer tell: what looks
 // like a record of this file's generation is offered, on the next 8 octets where one is.
-Result<void> GroupJournal::salvage(
-    Disk& disk, const std::string& directory,
-    const std::function<Result<void>(std::uint64_t mark, JournalRecord record)>& found) {
+Result<std::vector<std::string>> GroupJournal::salvage(Disk& disk, const std::string& directory,
+                                                       const Finds& found) {
+  std::vector<std::string> cut;
   std::map<std::uint64_t, std::string> files;  // generation -> content
   const bool is_there = TRY(disk.exists(directory + "/0000"));
   for (std::size_t number = 0; is_there; ++number) {
@@ -322,12 +378,16 @@ Result<void> GroupJournal::salvage(
     auto file = TRY(disk.open(path, OpenMode::read));
     std::string content = TRY(read_whole(*file));
     std::uint64_t generation = generation_of(content);
+    if (const auto length = length_in(path, content); length && content.size() < *length)
+      cut.push_back(fmt::format("{} lacks {} octets at its end, with what was in them", path,
+                                *length - content.size()));
     // A header that is damaged: the first record behind it names the generation's low half.
     if (generation == 0 && content.size() > header_octets + record_octets)
       generation = get<std::uint32_t>(content, header_octets + 16);
     if (generation != 0) files.emplace(generation, std::move(content));
   }
   for (const auto& [generation, content] : files) {
+    std::optional<std::uint32_t> before = first_link(generation);  // as stored
     for (std::uint64_t at = header_octets; at + record_octets <= content.size();) {
       const auto length = get<std::uint32_t>(content, at);
       const std::uint64_t whole = padded(record_octets + std::uint64_t{length});
@@ -338,17 +398,21 @@ Result<void> GroupJournal::salvage(
           content[at + 23] == 0;
       if (!looks_whole) {
         at += 8;
+        before.reset();
         continue;
       }
+      const std::string_view octets = std::string_view(content).substr(at, whole);
+      const auto link = get<std::uint32_t>(octets, 4);
       if (kind != group_end) {
-        const JournalRecord record{kind,
-                                   std::string_view(content).substr(at + record_octets, length)};
-        TRY(found(get<std::uint64_t>(content, at + 8), record));
+        const bool proven = before && link_of(octets, *before) == link;
+        TRY(found(get<std::uint64_t>(octets, 8), {kind, octets.substr(record_octets, length)},
+                  proven ? Proof::checksum : Proof::none));
       }
+      before = link;
       at += whole;
     }
   }
-  return {};
+  return cut;
 }
 
 }  // namespace goniec

@@ -58,7 +58,8 @@ class GroupJournal {
   static constexpr std::uint64_t header_octets = 4096;
   static constexpr std::uint64_t record_octets = 24;  // before the payload
 
-  // damaged: marks above `applied` that do not follow each other.
+  // damaged: marks above `applied` that do not follow each other, a file that is shorter than it
+  // was made, or whose header is neither whole nor empty.
   static Result<std::unique_ptr<GroupJournal>> open(Disk& disk, const std::string& directory,
                                                     JournalLimits limits, std::uint64_t applied,
                                                     const Replay& replay);
@@ -73,13 +74,18 @@ class GroupJournal {
   Result<JournalGroup> commit(std::uint64_t mark);
   void forget(std::uint64_t mark);
 
+  // What open() met and could step over, for the alarm: groups that are applied anyhow. "": nothing.
+  const std::string& damage() const { return damage_; }
   std::uint64_t last_mark() const { return last_mark_; }
   std::uint64_t generation() const { return generation_; }  // grows with each file taken into use
 
-  // Changes nothing. Order: generation, then place.
-  static Result<void> salvage(
-      Disk& disk, const std::string& directory,
-      const std::function<Result<void>(std::uint64_t mark, JournalRecord record)>& found);
+  // Changes nothing. Order: generation, then place. Proven: its checksum continues that of the
+  // record before it; what is not was damaged, or its neighbour was.
+  enum class Proof { none, checksum };
+  using Finds = std::function<Result<void>(std::uint64_t mark, JournalRecord, Proof)>;
+  // What it returns is a line for each file that is shorter than it was made.
+  static Result<std::vector<std::string>> salvage(Disk& disk, const std::string& directory,
+                                                  const Finds& found);
 
  private:
   struct File {
@@ -93,6 +99,7 @@ class GroupJournal {
       : disk_(disk), directory_(std::move(directory)), limits_(limits) {}
   Result<void> make_file(std::size_t number);
   Result<void> recover(std::uint64_t applied, const Replay& replay);
+  Result<void> recover_file(std::size_t number, std::uint64_t applied, const Replay& replay);
   Result<void> take_next_file();
   void seal_group(std::uint64_t mark);
 
@@ -103,7 +110,8 @@ class GroupJournal {
   std::size_t current_ = 0;
   std::uint64_t generation_ = 0, position_ = 0, last_mark_ = 0, forgotten_ = 0;
   std::uint32_t chain_ = 0;  // checksum of the last record of the file
-  std::string group_;        // records without checksums and marks, which commit() knows
+  std::string damage_;
+  std::string group_;  // records without checksums and marks, which commit() knows
   std::uint32_t records_ = 0;
   bool sealed_ = false;
 };

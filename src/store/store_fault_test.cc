@@ -594,8 +594,9 @@ TEST(StoreSalvage, WorksWithoutTheFirstPageAndWithRandomHoles) {
     ignored.queued.clear();
     ignored.settled.clear();
     judge(**saved, ignored, fmt::format("hole in page {}: ", page));
-    EXPECT_GT(report->whole, 20u) << "page " << page;
-    if (seed == 0) EXPECT_EQ(report->whole, witness.queued.size() - witness.settled.size());
+    const std::size_t all = witness.queued.size() - witness.settled.size();
+    EXPECT_GE(report->whole + 3, all) << "what lies on other pages is whole: page " << page;
+    if (seed == 0) EXPECT_EQ(report->whole, all);
   }
 }
 

@@ -10,15 +10,16 @@ from trial import TooLate, Trial, fresh, until
 from wait import pause
 
 
-def random_kills(server, folder, kills, acks, seed=1, connections=8, longest_s=0.6, **load):
-    """At least so many kills and acknowledgements."""
+def random_kills(server, folder, kills, acks, seed=1, connections=8, longest_s=0.6, minutes=0, **load):
+    """At least so many kills and acknowledgements, or as many as the minutes give."""
     chance = random.Random(seed)
     trial = Trial(server, fresh(folder))
     try:
         trial.begin().load(connections=connections, seed=seed, patience=120, **load)
         trial.wait_acks(1)
         done, before = 0, 0
-        while done < kills or trial.acks.value() < acks:
+        deadline = time.monotonic() + minutes * 60 if minutes else float('inf')
+        while (done < kills or trial.acks.value() < acks) and time.monotonic() < deadline:
             pause(chance.uniform(0.02, longest_s))
             if trial.client.poll() is not None:
                 raise TooLate('the client ended')

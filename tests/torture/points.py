@@ -75,7 +75,7 @@ def counts(server, folder, seed, messages):
         trial.begin().load(connections=3, seed=seed, count=messages, largest=32768, recipients=4, tempers=TEMPERS, patience=60)
         trial.client.wait(90)
         trial.settle(30)
-        server.stop()
+        server.stop(240)
     finally:
         server.under = ''
         trial.close()

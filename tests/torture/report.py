@@ -26,10 +26,15 @@ A recorder that is preloaded (LD_PRELOAD) would not see what the C library write
 window after a delivery; copies from a client that sent again after a lost answer, or from a sink that hung up before its
 250, are not counted here. **Ghosts** came though nothing accepted can have brought them.
 
-**Fairness.** All spools lie on the same ext4, all mail goes to the same sink, and the configurations (tests/torture/hooks)
-are Debian's defaults but for ports, the next hop, short retries, and Postfix's `in_flow_delay = 0`. OpenSMTPD
-leaves a host alone for minutes that hung up on it, so its sink never hangs up. Goniec and Exim give a message up
-after four seconds, so that expiry is in the trial; Postfix and OpenSMTPD, which would give up the notice too, after days.
+**Settings.** All spools lie on the same ext4, all mail goes to the same sink, and the configurations (tests/torture/hooks)
+are Debian's defaults but for ports, the next hop, short retries, and Postfix's `in_flow_delay = 0`. The sink hangs up on
+OpenSMTPD never. Goniec and Exim give a message up after four seconds, so that expiry is in the trial; Postfix and
+OpenSMTPD after days.
+
+**Damage.** A store with mail in database, log and journal (closed, killed, or after a power cut) has one bit flipped, a
+file cut, or a sector or page overwritten. Then it is served, and it is salvaged and what was saved is served. Nothing
+damaged may be handed out; what is missing must have raised an alarm or have kept the store from opening, and must stand in
+the report of `doctor --salvage`. The very last group before a power cut is left out: whether it was synced cannot be told.
 
 ## Run it
 `./x torture` does every part on goniec, long; `--short` is what CI does; `--parts kills,power`, `--server postfix,exim` (root,
@@ -101,8 +106,11 @@ def full(row):
 
 
 def damage(row):
-    return (f'{row["changes"]} changes, half salvaged, half served as they were: {row["crashes"]} crashes, {row["corrupt"]} corrupt deliveries, {row["silent"]} silent losses, '
-            f'{row["over_named"]} with more lost than named, {row["missing"]} messages missing, {row["damaged_named"]} named, {row["not_salvaged"]} that `doctor --salvage` could not read')
+    inside = row['inside']
+    return (f'{inside["changes"]:,} changes in memory, each served and salvaged: {inside["crashes"]} crashes, {inside["corrupt"]} corrupt, {inside["silent"]} silent losses; '
+            f'served, {inside["refused"]:,} stores refused and {inside["missing_served"]:,} messages missing, all with an alarm; salvaged, {inside["missing_saved"]:,} missing, '
+            f'{inside["named"]:,} of them named by id, {inside["told"]:,} by what was cut off, {inside["unnamed"]} not at all; '
+            f'and {row["changes"]} changes on the binary: {row["crashes"]} crashes, {row["corrupt"]} corrupt deliveries, {row["silent"]} silent losses')
 
 
 def terms(row):

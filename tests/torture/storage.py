@@ -13,7 +13,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from trial import ROOT, Trial, fresh, until, verdict
+from trial import ROOT, Log, Trial, fresh, until, verdict
 
 RESERVE = 64 << 20
 SLACK = 4 << 20     # what the four connections had under way when the reserve was reached: 1 MiB each
@@ -26,10 +26,11 @@ def full(make_server, place, folder, cycles, seed=1, size_mib=224, tell=print):
     total = {'cycles': 0, 'refused_452': 0, 'least_free_mib': size_mib, 'other_refusals': 0, 'acknowledged': []}
     server = make_server()
     trial = Trial(server, fresh(folder))
+    answers = Answers(trial)
     try:
         trial.begin()
         for cycle in range(cycles):
-            cycle_once(trial, server, cycle, seed, total, place)
+            cycle_once(trial, answers, cycle, seed, total, place)
             if total['cycles'] % 10 == 0:
                 tell(f'      {total}')
         found = trial.judge()
@@ -39,9 +40,9 @@ def full(make_server, place, folder, cycles, seed=1, size_mib=224, tell=print):
         subprocess.run(['umount', '-l', place], check=False)
 
 
-def cycle_once(trial, server, cycle, seed, total, place):
+def cycle_once(trial, answers, cycle, seed, total, place):
     trial.sink.send_signal(signal.SIGSTOP)
-    before, acked = answers(trial), trial.acks.value()
+    before, acked = answers.now(), trial.acks.value()
     trial.load(connections=4, seed=seed, first=cycle * 100000, count=(cycle + 1) * 100000, largest=1 << 20, recipients=2, tempers='ok', patience=0, pace=0)
     least = [1 << 60]
 
@@ -49,13 +50,13 @@ def cycle_once(trial, server, cycle, seed, total, place):
         facts = os.statvfs(place)
         others = sum((place / name).stat().st_size for name in ('output', 'events'))   # on that disk too, and not the store's
         least[0] = min(least[0], facts.f_bavail * facts.f_frsize + others)
-        return answers(trial)['452'] >= before['452'] + 20 or trial.client.poll() is not None
-    until('452 from a full disk', refused, 120, 0.01)
+        return answers.now()['452'] >= before['452'] + 20 or trial.client.poll() is not None
+    until('452 from a full disk', refused, 300, 0.01)
     trial.client.send_signal(signal.SIGTERM)
     trial.client.wait(60)
     trial.sink.send_signal(signal.SIGCONT)
-    trial.settle(120)
-    after = answers(trial)
+    trial.settle(300)
+    after = answers.now()
     total['cycles'] += 1
     total['acknowledged'].append(trial.acks.value() - acked)
     total['refused_452'] += after['452'] - before['452']
@@ -63,13 +64,15 @@ def cycle_once(trial, server, cycle, seed, total, place):
     total['least_free_mib'] = min(total['least_free_mib'], least[0] >> 20)
 
 
-def answers(trial):
-    found = {'452': 0, 'other': 0}
-    if trial.client_log.exists():
-        for line in trial.client_log.read_text(errors='replace').splitlines():
-            if line.startswith('no '):
-                found['452' if line.split()[3] == '452' else 'other'] += 1
-    return found
+class Answers:
+    """Refusals in the client's log, counted as it grows."""
+
+    def __init__(self, trial):
+        self.kinds = {'452': Log(trial.client_log, b'no ', b' 452 '), 'all': Log(trial.client_log, b'no ')}
+
+    def now(self):
+        found = {name: log.value() for name, log in self.kinds.items()}
+        return {'452': found['452'], 'other': found['all'] - found['452']}
 
 
 def reserve_kept(total):
@@ -80,6 +83,30 @@ def reserve_kept(total):
 def goes_on(total):
     """A disk that was emptied takes mail again: each cycle half as much as the first, at the least."""
     return len(total['acknowledged']) > 1 and min(total['acknowledged']) * 2 >= total['acknowledged'][0] > 0
+
+
+BROKEN_LAWS = ('crashes', 'corrupt', 'silent', 'unnamed', 'unsaved', 'not_salvaged')
+
+
+def damage_inside(tool, changes, seed, processes=2):
+    """Totals of store_damage in blocks, and what it said first; a block that dies is a crash."""
+    size = max(1, min(1000, changes // processes))
+    seeds = [seed * 1000 + number for number in range(-(-changes // size))]
+    total, said = {name: 0 for name in ('changes', *BROKEN_LAWS)}, []
+    quiet = {**os.environ, 'MALLOC_MMAP_THRESHOLD_': '1073741824', 'MALLOC_TRIM_THRESHOLD_': '4294967296'}   # large files are made and thrown away all the time
+    while seeds:
+        block = [(each, subprocess.Popen([tool, '--changes', f'{size}', '--seed', f'{each}'], stdout=subprocess.PIPE, text=True, env=quiet)) for each in seeds[:processes]]
+        del seeds[:processes]
+        for each, process in block:
+            *lines, last = process.communicate()[0].splitlines() or ['']
+            said += [f'seed {each}: {line}' for line in lines]
+            if process.returncode or not last.startswith('{'):
+                total['crashes'] += 1
+                said.append(f'seed {each}: status {process.returncode} {last}')
+                continue
+            for name, count in json.loads(last).items():
+                total[name] = total.get(name, 0) + count
+    return total, ' | '.join(said)[:2000]
 
 
 def damage(make_server, folder, changes, seed=1, tell=print):

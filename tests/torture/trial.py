@@ -113,8 +113,8 @@ class Server:
 class Log:
     """Counts the lines of one kind in a file that grows."""
 
-    def __init__(self, path, kind):
-        self.path, self.kind, self.at, self.count = Path(path), kind, 0, 0
+    def __init__(self, path, kind, within=b''):
+        self.path, self.kind, self.within, self.at, self.count = Path(path), kind, within, 0, 0
 
     def value(self):
         if self.path.exists():
@@ -123,7 +123,7 @@ class Log:
                 text = log.read()
             whole = text[:text.rfind(b'\n') + 1]
             self.at += len(whole)
-            self.count += sum(line.startswith(self.kind) for line in whole.splitlines())
+            self.count += sum(line.startswith(self.kind) and self.within in line for line in whole.splitlines())
         return self.count
 
 

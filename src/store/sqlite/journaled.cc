@@ -46,6 +46,7 @@ Result<void> SqliteStore::open_journal(std::uint64_t acknowledged) {
                                       groups.push_back(std::move(group));
                                       return {};
                                     }));
+  if (!journal_->damage().empty()) shared_->alarm("store.damaged", journal_->damage());
   mark_ = groups.empty() ? now_.mark : groups.back().mark();
   if (mark_ < acknowledged)
     return std::unexpected(missing_groups(options_.path, mark_, acknowledged));

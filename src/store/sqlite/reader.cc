@@ -66,13 +66,13 @@ class SqliteReader final : public Reader {
     auto content = read_content(message);
     if (!content && content.error().kind == ErrorKind::not_found && catch_up())
       content = read_content(message);
-    return watched(std::move(content));
+    return watched(named(std::move(content), message));
   }
   Result<std::string> chunk(MessageId message, std::uint32_t number) override {
     auto chunk = read_chunk(message, number);
     if (!chunk && chunk.error().kind == ErrorKind::not_found && catch_up())
       chunk = read_chunk(message, number);
-    return watched(std::move(chunk));
+    return watched(named(std::move(chunk), message));
   }
   Result<std::vector<Event>> events_of(MessageId message) override {
     TRY(catch_up());
@@ -123,6 +123,17 @@ class SqliteReader final : public Reader {
   Result<void> catch_up() {
     std::lock_guard lock(shared_->catching);
     return shared_->catch_up ? shared_->catch_up() : Result<void>{};
+  }
+
+  // A broken page does not say whose it was.
+  template <class Value>
+  static Result<Value> named(Result<Value> result, MessageId message) {
+    const bool is_nameless =
+        !result && result.error().message.find(message.text()) == std::string::npos;
+    if (is_nameless)
+      result.error().message =
+          fmt::format("message {}: {}", message.text(), result.error().message);
+    return result;
   }
 
   template <class Value>

@@ -18,6 +18,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "store/sqlite/engine.h"
+#include "store/sqlite/pages.h"
 #include "store/sqlite/verify.h"
 
 namespace goniec {
@@ -62,6 +63,9 @@ Result<void> graft_first_page(Disk& disk, const std::string& database, const std
 struct JournalFinds {
   std::vector<JournalGroup> records;  // one each
   std::map<MessageId, std::string> spools;
+  std::set<std::uint64_t> marks;
+  std::vector<std::string> cut;                               // files
+  std::vector<std::pair<std::uint64_t, std::string>> broken;  // mark, what can be said of it
 };
 
 bool is_whole(const SpoolRecord& spool) {
@@ -69,34 +73,79 @@ bool is_whole(const SpoolRecord& spool) {
   if (!stored) return false;
   const auto body = spool.body_in_row() ? spool.chunks[0] : std::string_view{};
   if (crc32c(body, crc32c(spool.header, crc32c(spool.prepend))) != stored->row_crc) return false;
+  std::uint32_t content = crc32c(spool.header);
+  for (const auto& chunk : spool.chunks) content = crc32c(chunk, content);
+  const std::uint32_t wanted = stored->message.content.crc32c;
+  if (spool.chunks_before == 0 && wanted != 0 && content != wanted) return false;
   return std::ranges::all_of(spool.entries, [&spool](const EntryRow& entry) {
     return decode_entry(entry.row, {spool.id, entry.number}).has_value();
   });
 }
 
+// The id stands at the begin of both kinds.
+std::string name_of(std::uint64_t mark, std::string_view payload) {
+  std::uint64_t id = 0;
+  for (std::size_t i = 1; i < std::min<std::size_t>(payload.size(), 11); ++i) {
+    const auto octet = static_cast<std::uint8_t>(payload[i]);
+    id |= std::uint64_t{octet & 0x7Fu} << (7 * (i - 1));
+    if (octet < 0x80) break;
+  }
+  return fmt::format("message {}: a record of it in group {} of the journal is damaged",
+                     MessageId{id}.text(), mark);
+}
+
+// A settle without proof is left out: it might end another message; better that mail comes twice.
 Result<JournalFinds> read_journal(Disk& disk, const std::string& directory) {
   JournalFinds finds;
-  const auto keep = [&finds](std::uint64_t mark, JournalRecord record) -> Result<void> {
+  const auto keep = [&finds](std::uint64_t mark, JournalRecord record,
+                             GroupJournal::Proof proof) -> Result<void> {
+    finds.marks.insert(mark);
+    bool is_good = false;
     if (record.kind == spool_record) {
       const auto spool = decode_spool(record.payload);
-      if (!spool || !is_whole(*spool)) return {};
-      finds.spools.emplace(spool->id, std::string(record.payload));
-    } else if (const auto settle = decode_settle(record.payload);
-               !settle ||
-               (!settle->settled && !decode_entry(settle->row.row, settle->entry).has_value())) {
-      return {};
+      is_good = spool && is_whole(*spool);
+      if (is_good) finds.spools.emplace(spool->id, std::string(record.payload));
+    } else if (proof == GroupJournal::Proof::checksum) {
+      const auto settle = decode_settle(record.payload);
+      is_good =
+          settle && (settle->settled || decode_entry(settle->row.row, settle->entry).has_value());
     }
-    finds.records.push_back(JournalGroup::of(mark, record));
+    if (is_good) {
+      finds.records.push_back(JournalGroup::of(mark, record));
+    } else {
+      finds.broken.emplace_back(mark, name_of(mark, record.payload));
+    }
     return {};
   };
-  TRY(GroupJournal::salvage(disk, directory, keep));
+  finds.cut = TRY(GroupJournal::salvage(disk, directory, keep));
   return finds;
+}
+
+// Of the groups above the database's mark, what is not there or not whole.
+void say_what_the_journal_lacks(const JournalFinds& journal, std::uint64_t mark,
+                                std::uint64_t acknowledged, SalvageReport& report) {
+  report.lines.insert(report.lines.end(), journal.cut.begin(), journal.cut.end());
+  for (const auto& [of, line] : journal.broken)
+    if (of > mark) report.lines.push_back(line);
+  std::uint64_t next = mark + 1;
+  const auto missing = [&](std::uint64_t end) {
+    if (next < end)
+      report.lines.push_back(fmt::format(
+          "the journal lacks the groups {} to {}: mail that was acknowledged is lost with them",
+          next, end - 1));
+  };
+  for (auto at = journal.marks.upper_bound(mark); at != journal.marks.end(); ++at) {
+    missing(*at);
+    next = *at + 1;
+  }
+  missing(acknowledged + 1);
 }
 
 class Salvage {
  public:
-  Salvage(const Connection& from, const Connection& to, Instant now, const JournalFinds& journal)
-      : from_(from), to_(to), now_(now), journal_(journal) {}
+  Salvage(const Connection& from, const Connection& to, Instant now, const JournalFinds& journal,
+          const DatabasePages& pages)
+      : from_(from), to_(to), now_(now), journal_(journal), pages_(pages) {}
   std::uint64_t mark() const { return mark_; }  // of the old database; 0: unknown
 
   Result<SalvageReport> run() {
@@ -139,16 +188,19 @@ class Salvage {
     const auto get_chunks =
         TRY(from_.prepare("SELECT message, number, crc, octets FROM chunks WHERE message=?"));
     const auto put_chunk = TRY(to_.prepare("INSERT INTO chunks VALUES(?,?,?,?)"));
-    for (const MessageId id : known_ids(from_)) {
+    std::set<MessageId> ids = known_ids(from_);
+    if (pages_.list_is_whole()) ids.merge(pages_.queued());
+    for (const MessageId id : ids) {
       highest_ = std::max(highest_, id.value);
       const auto entries = read_entries_of(read_entries, id);
       const auto stored = check.check(id);
       if (!stored) {
         if (entries.empty() && !has_row(get_message, id))
           continue;  // settled long ago: events only
+        if (TRY(take_from_pages(id, entries))) continue;
         if (TRY(take_from_journal(id, entries))) continue;
         ++report_.damaged;
-        say(stored.error().message + recipients_of(entries));
+        say(damage_of(id, stored.error().message) + recipients_of(entries));
         continue;
       }
       TRY(copy_rows(get_message, put_message, id));
@@ -158,6 +210,28 @@ class Salvage {
       ++report_.whole;
     }
     return {};
+  }
+
+  // What no tree leads to any more.
+  Result<bool> take_from_pages(MessageId id, const std::vector<StoredEntry>& entries) {
+    const auto found = pages_.message(id);
+    if (!found) return false;
+    const auto put_message = TRY(to_.prepare("INSERT INTO messages VALUES(?,?,?,?,?)"));
+    const auto put_chunk = TRY(to_.prepare("INSERT INTO chunks VALUES(?,?,?,?)"));
+    {
+      Bound row(put_message);
+      row.number(id.value).blob(found->row.envelope).blob(found->row.prepend);
+      TRY(row.blob(found->row.header).blob(found->row.body).done());
+    }
+    for (std::uint32_t i = 0; i < found->chunks.size(); ++i) {
+      Bound row(put_chunk);
+      row.number(id.value).number(i).number(crc32c(found->chunks[i]));
+      TRY(row.blob(found->chunks[i]).done());
+    }
+    for (const auto& entry : entries) TRY(insert_entry(entry));
+    if (entries.empty()) TRY(keep_for_a_while(id));
+    ++report_.whole;
+    return true;
   }
 
   // The content as the journal has it, for the entries that the database has, if it has any.
@@ -200,25 +274,39 @@ class Salvage {
     return row.number(to_microseconds(now_ + std::chrono::days(30))).number(id.value).done();
   }
 
+  // By the tree, and what lies beside it on a page of its own.
   std::vector<StoredEntry> read_entries_of(const Statement& statement, MessageId id) {
     std::vector<StoredEntry> entries;
+    std::string trouble;
     Bound rows(statement);
     rows.number(id.value);
     for (;;) {
       const auto row = rows.step();
-      if (!row) {
-        say(fmt::format("message {}: a part of its recipients cannot be read", id.text()));
-        break;
-      }
-      if (!*row) break;
+      if (!row) trouble = "a part of its recipients cannot be read";
+      if (!row || !*row) break;
       auto entry = decode_entry(rows.bytes(3), {id, static_cast<std::uint32_t>(rows.integer(1))});
       if (entry) {
         entries.push_back(std::move(*entry));
       } else {
-        say(entry.error().message);
+        trouble = entry.error().message;
       }
     }
+    const std::size_t in_tree = entries.size();
+    if (trouble.empty() && !pages_.list_is_whole()) return entries;
+    for (auto& entry : pages_.entries(id)) {
+      const bool is_known = std::ranges::any_of(
+          entries, [&entry](const auto& known) { return known.entry.id == entry.entry.id; });
+      if (!is_known) entries.push_back(std::move(entry));
+    }
+    if (!trouble.empty())
+      say(fmt::format("message {}: {}; {} found beside the tree", id.text(), trouble,
+                      entries.size() - in_tree));
     return entries;
+  }
+
+  static std::string damage_of(MessageId id, const std::string& text) {
+    if (text.find(id.text()) != std::string::npos) return text;
+    return fmt::format("message {}: {}", id.text(), text);
   }
 
   static std::string recipients_of(const std::vector<StoredEntry>& entries) {
@@ -355,9 +443,25 @@ class Salvage {
   const Connection& to_;
   Instant now_;
   const JournalFinds& journal_;
+  const DatabasePages& pages_;
   SalvageReport report_;
   std::uint64_t highest_ = 0, sequence_ = 1, mark_ = 0;
 };
+
+// The first page has the size in pages (SQLite file format §1.3.8).
+Result<void> say_what_is_cut(Disk& disk, const std::string& database, SalvageReport& report) {
+  auto file = TRY(disk.open(database, OpenMode::read));
+  std::string head(100, '\0');
+  TRY(file->read_at(0, head));
+  std::uint64_t wanted = 0;
+  for (std::size_t i = 28; i < 32; ++i) wanted = wanted << 8 | static_cast<std::uint8_t>(head[i]);
+  const std::uint64_t there = TRY(file->size()) / page_octets;
+  if (head.starts_with("SQLite format 3") && there < wanted)
+    report.lines.push_back(
+        fmt::format("{} lacks {} of its {} pages, at its end, with what was on them", database,
+                    wanted - there, wanted));
+  return {};
+}
 
 bool is_readable(const Result<Connection>& connection) {
   if (!connection) return false;
@@ -367,18 +471,24 @@ bool is_readable(const Result<Connection>& connection) {
 
 // The damaged copy, with a first page of a fresh store when its own is gone. When even so nothing
 // can be read (a break near the start of a log that held most of it), the fresh and empty store.
-Result<Connection> open_patient(Disk& disk, const SqliteVfs& vfs, const std::string& copy,
-                                const std::string& fresh, SalvageReport& report) {
+struct Patient {
+  Connection connection;
+  DatabasePages::FirstPage first_page = DatabasePages::FirstPage::as_found;
+};
+Result<Patient> open_patient(Disk& disk, const SqliteVfs& vfs, const std::string& copy,
+                             const std::string& fresh, SalvageReport& report) {
+  using enum DatabasePages::FirstPage;
   auto opened = Connection::open(copy, vfs.name(), Access::read);
-  if (is_readable(opened)) return opened;
+  if (is_readable(opened)) return Patient{std::move(*opened), as_found};
   opened = Connection::open(fresh, vfs.name(), Access::read);  // closes the copy
   if (graft_first_page(disk, copy, fresh)) {
     auto grafted = Connection::open(copy, vfs.name(), Access::read);
-    if (is_readable(grafted)) return grafted;
+    if (is_readable(grafted)) return Patient{std::move(*grafted), made_anew};
   }
   report.lines.push_back(
-      "the database cannot be read at all: only what is in the journal is saved");
-  return opened;
+      "the database cannot be read at all: what is in the journal, or whole on a page, is saved");
+  if (!opened) return std::unexpected(opened.error());
+  return Patient{std::move(*opened), made_anew};
 }
 
 }  // namespace
@@ -392,11 +502,12 @@ Result<SalvageReport> salvage_store(const StoreOptions& options, const std::stri
   if (has_target) return fail(ErrorKind::conflict, fmt::format("{} holds a store", into));
   const std::string source = options.path + "/" + database_name;
   const bool has_source = TRY(disk.exists(source));
+  SalvageReport report;
+  if (has_source) TRY(say_what_is_cut(disk, source, report));
   if (has_source) TRY(copy_file(disk, source, copy));
   const bool has_wal = has_source && TRY(disk.exists(source + "-wal"));
   if (has_wal) TRY(copy_file(disk, source + "-wal", copy + "-wal"));
   JournalFinds journal = TRY(read_journal(disk, options.path + "/" + journal_name));
-  SalvageReport report;
   std::uint64_t mark = 0;
   {
     SqliteVfs vfs(disk);
@@ -405,15 +516,30 @@ Result<SalvageReport> salvage_store(const StoreOptions& options, const std::stri
       TRY(fresh.run("PRAGMA page_size = 8192"));
       TRY(create_schema(fresh));
     }
-    const auto from = TRY(has_source ? open_patient(disk, vfs, copy, target, report)
-                                     : Connection::open(target, vfs.name(), Access::read));
+    Patient patient;
+    if (has_source) {
+      patient = TRY(open_patient(disk, vfs, copy, target, report));
+    } else {
+      patient.connection = TRY(Connection::open(target, vfs.name(), Access::read));
+    }
+    const Connection& from = patient.connection;
     const auto to = TRY(Connection::open(target, vfs.name(), Access::write));
-    Salvage salvage(from, to, clock.now(), journal);
+    // Best effort: a log that is broken ends where it breaks.
+    if (has_source) static_cast<void>(from.run("PRAGMA wal_checkpoint(TRUNCATE)"));
+    const DatabasePages pages =
+        has_source ? TRY(DatabasePages::read(disk, copy, patient.first_page)) : DatabasePages();
+    if (!pages.list_is_whole())
+      report.lines.push_back(
+          "the list of free pages is damaged: mail that was settled may be sent again");
+    Salvage salvage(from, to, clock.now(), journal, pages);
     auto found = TRY(salvage.run());
     found.lines.insert(found.lines.begin(), report.lines.begin(), report.lines.end());
     report = std::move(found);
     mark = salvage.mark();
   }
+  const auto known = AcknowledgedFile::read(disk, options.path);
+  const std::uint64_t told = known ? known->mark.value_or(0) : 0;
+  if (mark > 0) say_what_the_journal_lacks(journal, mark, told, report);
   for (const char* suffix : {"", "-wal", "-journal"}) static_cast<void>(disk.remove(copy + suffix));
   auto acknowledged = TRY(AcknowledgedFile::open(disk, into, clock));
   TRY(acknowledged.put(1));

@@ -211,6 +211,12 @@ Result<std::optional<LeasedEntry>> SqliteStore::lease_one(const EntryId& id, Ins
   return leased;
 }
 
+std::unexpected<Error> SqliteStore::said(const Error& error) {
+  if (error.kind == ErrorKind::damaged)
+    shared_->alarm("store.damaged", "what is due: " + error.message);
+  return std::unexpected(error);
+}
+
 Result<LeaseResult> SqliteStore::lease(const LeaseRequest& request) {
   if (shared_->vfs.broken()) {
     note_seal();
@@ -225,13 +231,16 @@ Result<LeaseResult> SqliteStore::lease(const LeaseRequest& request) {
   const Hold hold(*this);
   Picks picks{
       .request = request, .leases = *shared_->leases, .chosen = request.only, .of_lane = {}};
-  if (request.only.empty()) TRY(choose_due(picks));
+  if (request.only.empty()) {
+    if (const auto chosen = choose_due(picks); !chosen) return said(chosen.error());
+  }
   LeaseResult result;
   for (const auto& id : picks.chosen) {
     if (result.entries.size() >= request.limit) break;
     auto one = lease_one(id, request.now);
     if (!one) {
-      shared_->alarm("store.damaged", one.error().message);
+      shared_->alarm("store.damaged",
+                     fmt::format("message {}: {}", id.message.text(), one.error().message));
       continue;  // it stays where it is, for `doctor`; the others go on
     }
     if (*one) result.entries.push_back(std::move(**one));
