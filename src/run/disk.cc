@@ -73,7 +73,7 @@ class SystemFile final : public DiskFile {
         return ::pwrite(fd_, bytes.data() + done, bytes.size() - done,
                         static_cast<off_t>(offset + done));
       });
-      if (put < 0) return fail_disk("write", path_, errno);
+      if (put <= 0) return fail_disk("write", path_, put < 0 ? errno : EIO);
       done += static_cast<std::size_t>(put);
     }
     return {};

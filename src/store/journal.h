@@ -74,7 +74,7 @@ class GroupJournal {
   Result<JournalGroup> commit(std::uint64_t mark);
   void forget(std::uint64_t mark);
 
-  // What open() met and could step over, for the alarm: groups that are applied anyhow. "": nothing.
+  // What open() met and could step over, for the alarm: groups that are applied anyhow. Or "".
   const std::string& damage() const { return damage_; }
   std::uint64_t last_mark() const { return last_mark_; }
   std::uint64_t generation() const { return generation_; }  // grows with each file taken into use

@@ -101,6 +101,10 @@ def eio(row):
     return f'{row["points"]} calls failed, {row["reached"]} reached: **{bad(row, *LOSSES)}**, {row["acknowledged_after"]} acknowledged by a store that had failed'
 
 
+def short(row):
+    return f'{row["runs"]} runs, {row["reached"]} struck: **{bad(row, *LOSSES)}**, {row["dead"]} did not start, {row["acknowledged_after"]} acknowledged by a store that had failed'
+
+
 def full(row):
     return f'{row["cycles"]} cycles, {row["messages"]:,} messages: **{bad(row, *LOSSES)}**; {row["refused_452"]} times 452, least space left {row["least_free_mib"]} MiB of a reserve of 64; messages taken in the first cycle {row["acknowledged"][0]}, in the worst {min(row["acknowledged"])}'
 
@@ -119,7 +123,7 @@ def terms(row):
 
 ROWS = (('kill -9 at random moments under load', 'kills', kills), ('duplicates of kills', 'kills', duplicates), ('longest time from a kill to the next greeting', 'kills', recovery),
         ('time to the 250 under kills, p50 / p99', 'kills', waits), ('power loss, by contract', 'power-contract', power), ('power loss, as ext4 orders', 'power-ext4', power),
-        ('kill -9 at a numbered system call', 'points', points), ('EIO at a numbered write or sync', 'eio', eio), ('disk filled and drained', 'full', full),
+        ('kill -9 at a numbered system call', 'points', points), ('EIO at a numbered write or sync', 'eio', eio), ('writes that write half, then go on or fail (EIO, ENOSPC)', 'short', short), ('disk filled and drained', 'full', full),
         ('bits flipped, files cut', 'damage', damage), ('SIGTERM under load', 'terms', terms))
 
 

@@ -5,7 +5,7 @@
               [--minutes M] [--points N] [--cycles N] [--changes N] [--place DIR] [--seed N] [--report]
 Parts: self (the auditor finds stubs that lose), kills (kill -9 at random moments under load), terms
 (SIGTERM under load), power (power cuts, by recording and rebuilding the disk), points (kill -9 at every
-system call of a kind), eio (calls that fail), full (a disk filled and drained), damage (flipped bits). Servers: goniec, postfix, exim, opensmtpd; the peers need root, for namespaces,
+system call of a kind), eio (calls that fail), short (writes that write half), full (a disk filled and drained), damage (flipped bits). Servers: goniec, postfix, exim, opensmtpd; the peers need root, for namespaces,
 and Debian's packages. --report writes docs/torture.md from what the runs left in build/torture/results.
 Promises: a server is known by its hooks alone (hooks/common), the sink is never killed, a fault is real
 and not imitated. Closes with `N passed, N failed`.
@@ -25,6 +25,7 @@ import kills  # noqa: E402
 import points  # noqa: E402
 import power  # noqa: E402
 import report  # noqa: E402
+import short  # noqa: E402
 import storage  # noqa: E402
 
 PLACE = RESULTS = ROOT / 'build/torture'
@@ -160,6 +161,16 @@ def failing_calls(run, name):
         walk_points(run, name, 'error=EIO', 'eio', 'writes and syncs that fail')
 
 
+def short_writes(run, name):
+    if name != 'goniec':
+        return
+    count = run.options.points or (3 if run.short else 120)
+    total = short.walk(lambda: run.server(name), PLACE / name / 'short', count, run.seed)
+    bad = any(total[each] for each in ('lost', 'corrupt', 'ghosts', 'unexplained', 'dead', 'acknowledged_after'))
+    run.check(f'{name}: {total["runs"]} runs with short writes', not bad and total['reached'] > total['runs'] // 3, str(total))
+    run.keep(run.server(name), 'short', total)
+
+
 def full_disk(run, name):
     if name != 'goniec':
         return
@@ -190,7 +201,7 @@ def damaged(run, name):
     run.keep(run.server(name), 'damage', {**total, 'inside': inside})
 
 
-PARTS = {'kills': random_kills, 'terms': terms, 'power': power_loss, 'points': kill_points, 'eio': failing_calls, 'full': full_disk, 'damage': damaged}
+PARTS = {'kills': random_kills, 'terms': terms, 'power': power_loss, 'points': kill_points, 'eio': failing_calls, 'short': short_writes, 'full': full_disk, 'damage': damaged}
 TEMPERS = {     # the others cannot let a message expire in seconds without losing its DSN; OpenSMTPD leaves a host that hung up alone for minutes
     'postfix': 'ok,ok,ok,ok,ok,ok,ok,once,cut,shut,slow,refuse', 'opensmtpd': 'ok,ok,ok,ok,ok,once,slow,refuse'}
 

@@ -104,11 +104,11 @@ void DatabasePages::look_at(std::uint32_t number, const std::string& page) {
       const auto id = id_of_message(columns[1].blob);
       if (id) messages_[*id] = place;
     }
-    // An entry's row is its last column, and says itself whose it is.
+    // An entry's row is its fourth column, and says itself whose it is.
     if (columns.size() < 4 || columns[0].kind != integer || columns[1].kind != integer ||
-        columns.back().kind != blob)
+        columns[3].kind != blob)
       continue;
-    const std::string& octets = columns.back().blob;
+    const std::string& octets = columns[3].blob;
     if (const auto entry = id_of_entry(octets)) {
       entries_[*entry] = place;
     } else if (columns.size() == 4 &&
@@ -222,8 +222,7 @@ std::vector<StoredEntry> DatabasePages::entries(MessageId id) const {
     if (!on) continue;
     const auto columns = cell(at->second, *on);
     if (columns.size() < 4) continue;
-    if (auto entry = decode_entry(columns.back().blob, at->first))
-      found.push_back(std::move(*entry));
+    if (auto entry = decode_entry(columns[3].blob, at->first)) found.push_back(std::move(*entry));
   }
   return found;
 }
