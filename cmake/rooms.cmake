@@ -26,7 +26,7 @@ set(GONIEC_THIRD_PARTIES
   "json     : base"
   "crypto   : base trust net"
   "ssl      : net"
-  "asio     : run net"
+  "asio     : net"
   "sodium   : trust"
   "psl      : trust"
   "zlib     : trust"

@@ -187,8 +187,18 @@ struct DnsContext::Question {
   bool asked = false;
 };
 
-DnsContext::DnsContext(Shard& shard, ub_ctx* context, int fd)
-    : shard_(shard), context_(context), readiness_(io_context_of(shard), fd) {}
+struct DnsContext::Pipe final : Descriptor {
+  Pipe(Shard& shard, DnsContext& owner)
+      : Descriptor(shard, ub_fd(owner.context_)), context(owner) {}
+  void became_readable() override {
+    exhausted(Ready::to_read);
+    const auto kept = context.shared_from_this();    // an answer may let go of the context
+    if (kept->context_) ub_process(kept->context_);  // all that has come
+  }
+  DnsContext& context;
+};
+
+DnsContext::DnsContext(Shard& shard, ub_ctx* context) : shard_(shard), context_(context) {}
 
 DnsContext::~DnsContext() {
   close();
@@ -196,7 +206,7 @@ DnsContext::~DnsContext() {
 
 void DnsContext::close() {
   if (!context_) return;
-  readiness_.release();  // the descriptor is libunbound's
+  if (pipe_) pipe_->forget();  // the descriptor is libunbound's
   ub_ctx_delete(std::exchange(context_, nullptr));
 }
 
@@ -209,19 +219,9 @@ Result<std::shared_ptr<DnsContext>> DnsContext::open(Shard& shard, const Resolve
     ub_ctx_delete(context);
     return std::unexpected(std::move(configured).error());
   }
-  std::shared_ptr<DnsContext> result(new DnsContext(shard, context, ub_fd(context)));
-  result->wait();
+  std::shared_ptr<DnsContext> result(new DnsContext(shard, context));
+  result->pipe_ = std::make_unique<Pipe>(shard, *result);
   return result;
-}
-
-void DnsContext::wait() {
-  readiness_.async_wait(boost::asio::posix::descriptor_base::wait_read,
-                        [weak = weak_from_this()](const boost::system::error_code& error) {
-                          const auto self = weak.lock();
-                          if (error || !self || !self->context_) return;
-                          ub_process(self->context_);
-                          if (self->context_) self->wait();
-                        });
 }
 
 DnsContext::Question* DnsContext::ask(const std::string& name, DnsType type, Answered answered) {

@@ -2,12 +2,11 @@
 // does the work; results come back on the loop. No cache, no queue, no deadline here: net/resolver
 // has those.
 #pragma once
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <functional>
 #include <memory>
 
 #include "net/resolver.h"
-#include "run/asio_loop.h"
+#include "run/descriptor.h"
 
 struct ub_ctx;
 struct ub_result;
@@ -31,13 +30,13 @@ class DnsContext : public std::enable_shared_from_this<DnsContext> {
   void close();  // no callback after this
 
  private:
-  DnsContext(Shard& shard, ub_ctx* context, int fd);
-  void wait();
+  struct Pipe;
+  DnsContext(Shard& shard, ub_ctx* context);
   static void arrived(void* question, int error, ub_result* result);
 
   Shard& shard_;
   ub_ctx* context_;
-  boost::asio::posix::basic_stream_descriptor<Executor> readiness_;
+  std::unique_ptr<Descriptor> pipe_;  // libunbound's: readable when it has results
 };
 
 // The names below which the anchors of a file validate ("." when it is empty: the root's own).

@@ -1,22 +1,21 @@
-// Internal to net/: one non-blocking descriptor in the reactor of a Shard, with its watchdog.
+// Internal to net/: one non-blocking socket in the reactor of a Shard, with its watchdog.
 // Shared by the stream or listener that owns it and by the operations that wait on it, so that
 // either may end first. Whoever waits is resumed by readiness, by close() or by the deadline, and
 // then asks failure().
 #pragma once
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <coroutine>
 #include <memory>
 
-#include "run/asio_loop.h"
+#include "run/descriptor.h"
 
 namespace goniec {
 
 class Socket final : private Timer {
  public:
-  enum class Ready { to_read, to_write };
+  using Ready = Descriptor::Ready;
 
   // Takes the descriptor, which is non-blocking already.
-  Socket(Shard& shard, int fd) : shard_(shard), descriptor_(io_context_of(shard), fd), fd_(fd) {}
+  Socket(Shard& shard, int fd) : shard_(shard), descriptor_(shard, fd), fd_(fd) {}
   ~Socket() override { close(); }
 
   int fd() const { return fd_; }
@@ -26,8 +25,12 @@ class Socket final : private Timer {
   // What forbids further operations: closed or timed out.
   std::optional<Error> failure() const;
 
+  bool may_be(Ready ready) const { return descriptor_.may_be(ready); }
+  void exhausted(Ready ready) { descriptor_.exhausted(ready); }
+  void took_all() { descriptor_.took_all(); }
+
   // co_await socket.wait(Ready::to_read); the socket must be kept by a shared_ptr of the coroutine.
-  auto wait(Ready ready) { return Wait{*this, ready}; }
+  auto wait(Ready ready) { return Wait{*this, descriptor_.wait(ready)}; }
   // Lets the loop turn once.
   auto yield() { return Yield{shard_}; }
   // True every 16th time: an operation that never waits must yield now and then.
@@ -36,9 +39,12 @@ class Socket final : private Timer {
  private:
   struct Wait {
     Socket& socket;
-    Ready ready;
-    bool await_ready() const { return socket.failure().has_value(); }
-    void await_suspend(std::coroutine_handle<> waiter);
+    Descriptor::Wait inner;
+    bool await_ready() const { return socket.failure().has_value() || inner.await_ready(); }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      socket.immediate_ = 0;
+      inner.await_suspend(waiter);
+    }
     void await_resume() const {}
   };
   struct Yield {
@@ -52,11 +58,11 @@ class Socket final : private Timer {
   void fire() override;
 
   Shard& shard_;
-  boost::asio::posix::basic_stream_descriptor<Executor> descriptor_;
+  Descriptor descriptor_;
   int fd_;
   Moment deadline_ = Moment::max();
   bool timed_out_ = false;
-  unsigned immediate_ = 0;
+  unsigned immediate_ = 0;  // operations that did not wait
 };
 
 }  // namespace goniec

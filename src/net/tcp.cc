@@ -121,15 +121,25 @@ Task<Result<void>> wait_readable(std::shared_ptr<Socket> socket) {
   co_return Result<void>{};
 }
 
-Task<Result<std::size_t>> read_some(std::shared_ptr<Socket> socket, std::span<char> into) {
+// Of TCP a read that leaves room took all there was (epoll(7)); a local socket may stop earlier, at
+// what came with descriptors.
+enum class Family { tcp, unix_socket };
+
+Task<Result<std::size_t>> read_some(std::shared_ptr<Socket> socket, std::span<char> into,
+                                    Family family) {
   if (socket->should_yield()) co_await socket->yield();
   for (;;) {
+    co_await socket->wait(Socket::Ready::to_read);
     if (auto failure = socket->failure()) co_return std::unexpected(std::move(*failure));
     const ssize_t got = ::recv(socket->fd(), into.data(), into.size(), MSG_DONTWAIT);
-    if (got >= 0) co_return static_cast<std::size_t>(got);
+    if (got >= 0) {
+      const auto octets = static_cast<std::size_t>(got);
+      if (family == Family::tcp && octets < into.size()) socket->took_all();
+      co_return octets;
+    }
     if (errno == EINTR) continue;
     if (!would_block(errno)) co_return fail_stream("read", errno);
-    co_await socket->wait(Socket::Ready::to_read);
+    socket->exhausted(Socket::Ready::to_read);
   }
 }
 
@@ -141,6 +151,7 @@ Task<Result<void>> write_all(std::shared_ptr<Socket> socket, std::string_view by
     if (put >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(put));
     } else if (would_block(errno)) {
+      socket->exhausted(Socket::Ready::to_write);
       co_await socket->wait(Socket::Ready::to_write);
     } else if (errno != EINTR) {
       co_return fail_stream("write", errno);
@@ -151,8 +162,8 @@ Task<Result<void>> write_all(std::shared_ptr<Socket> socket, std::string_view by
 
 class SystemStream final : public Stream {
  public:
-  enum class Family { tcp, unix_socket };
-  SystemStream(std::shared_ptr<Socket> socket, Family family) : socket_(std::move(socket)) {
+  SystemStream(std::shared_ptr<Socket> socket, Family family)
+      : socket_(std::move(socket)), family_(family) {
     const int fd = socket_->fd();
     if (family == Family::tcp) {
       set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -167,7 +178,9 @@ class SystemStream final : public Stream {
   SystemStream& operator=(const SystemStream&) = delete;
 
   Task<Result<void>> readable() override { return wait_readable(socket_); }
-  Task<Result<std::size_t>> read(std::span<char> into) override { return read_some(socket_, into); }
+  Task<Result<std::size_t>> read(std::span<char> into) override {
+    return read_some(socket_, into, family_);
+  }
   Task<Result<void>> write(std::string_view bytes) override { return write_all(socket_, bytes); }
   void set_deadline(Moment deadline) override { socket_->set_deadline(deadline); }
   void shutdown_write() override {
@@ -180,13 +193,14 @@ class SystemStream final : public Stream {
 
  private:
   std::shared_ptr<Socket> socket_;
+  Family family_;
   Endpoint local_, remote_;
   std::optional<PeerCredentials> credentials_;
 };
 
 // ---------------------------------------------------------------- listeners
 Task<Result<std::unique_ptr<Stream>>> accept_one(Shard& shard, std::shared_ptr<Socket> socket,
-                                                 SystemStream::Family family) {
+                                                 Family family) {
   if (socket->should_yield()) co_await socket->yield();
   for (;;) {
     if (auto failure = socket->failure()) co_return std::unexpected(std::move(*failure));
@@ -196,6 +210,7 @@ Task<Result<std::unique_ptr<Stream>>> accept_one(Shard& shard, std::shared_ptr<S
     }
     switch (errno) {
       case EAGAIN:
+        socket->exhausted(Socket::Ready::to_read);
         co_await socket->wait(Socket::Ready::to_read);
         break;
       // accept(2): errors of the new connection, which is gone already.
@@ -220,12 +235,12 @@ Task<Result<std::unique_ptr<Stream>>> accept_one(Shard& shard, std::shared_ptr<S
 
 class SystemListener final : public Listener {
  public:
-  SystemListener(Shard& shard, int fd, SystemStream::Family family, std::string path)
+  SystemListener(Shard& shard, int fd, Family family, std::string path)
       : shard_(shard),
         socket_(std::make_shared<Socket>(shard, fd)),
         family_(family),
         path_(std::move(path)) {
-    if (family == SystemStream::Family::tcp) local_ = local_of(fd);
+    if (family == Family::tcp) local_ = local_of(fd);
     if (!path_.empty()) (void)::lstat(path_.c_str(), &file_);
   }
   ~SystemListener() override { close(); }
@@ -250,7 +265,7 @@ class SystemListener final : public Listener {
  private:
   Shard& shard_;
   std::shared_ptr<Socket> socket_;
-  SystemStream::Family family_;
+  Family family_;
   std::string path_;
   struct stat file_{};
   Endpoint local_;
@@ -335,6 +350,7 @@ Task<Result<std::shared_ptr<Socket>>> connect_socket(Shard& shard, SocketAddress
     peer.length = sizeof peer.storage;
     if (::getpeername(socket->fd(), peer.get(), &peer.length) == 0) break;
     if (errno != ENOTCONN) co_return fail_errno("connect to " + where, errno);
+    socket->exhausted(Socket::Ready::to_write);
   }
   socket->set_deadline(Moment::max());
   co_return socket;
@@ -343,7 +359,7 @@ Task<Result<std::shared_ptr<Socket>>> connect_socket(Shard& shard, SocketAddress
 Task<Result<std::unique_ptr<Stream>>> connect_tcp(Shard& shard, Endpoint to,
                                                   std::optional<IpAddress> from, Moment deadline) {
   auto socket = CO_TRY(co_await connect_socket(shard, to_system(to), from, to.text(), deadline));
-  co_return std::make_unique<SystemStream>(std::move(socket), SystemStream::Family::tcp);
+  co_return std::make_unique<SystemStream>(std::move(socket), Family::tcp);
 }
 
 Task<Result<std::unique_ptr<Stream>>> connect_path(Shard& shard, std::string path,
@@ -362,7 +378,7 @@ Task<Result<std::unique_ptr<Stream>>> connect_path(Shard& shard, std::string pat
     if (number == EACCES || number == EPERM) error.kind = ErrorKind::not_permitted;
     co_return std::unexpected(std::move(error));
   }
-  co_return std::make_unique<SystemStream>(std::move(*socket), SystemStream::Family::unix_socket);
+  co_return std::make_unique<SystemStream>(std::move(*socket), Family::unix_socket);
 }
 
 }  // namespace
@@ -377,7 +393,7 @@ Result<std::unique_ptr<Listener>> SystemNetwork::listen(ListenOptions options) {
   if (options.endpoint.address.v6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   if (::bind(fd.get(), address.get(), address.length) < 0) return fail_listen(where, errno);
   if (::listen(fd.get(), options.backlog) < 0) return fail_listen(where, errno);
-  return std::make_unique<SystemListener>(shard_, fd.release(), SystemStream::Family::tcp, "");
+  return std::make_unique<SystemListener>(shard_, fd.release(), Family::tcp, "");
 }
 
 Result<std::unique_ptr<Listener>> SystemNetwork::listen_unix(std::string path, unsigned mode) {
@@ -400,7 +416,7 @@ Result<std::unique_ptr<Listener>> SystemNetwork::listen_unix(std::string path, u
     ::unlink(fresh.c_str());
     return fail_listen(path, number);
   }
-  return std::make_unique<SystemListener>(shard_, fd.release(), SystemStream::Family::unix_socket,
+  return std::make_unique<SystemListener>(shard_, fd.release(), Family::unix_socket,
                                           std::move(path));
 }
 

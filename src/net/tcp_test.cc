@@ -103,6 +103,30 @@ Task<Result<Pair>> connected(Network& network, Moment deadline) {
   co_return pair;
 }
 
+// Bytes with the end right behind them, and bytes whose end comes while nobody reads: a read that
+// leaves room has taken all the bytes, and the end is still to come.
+Task<Result<std::string>> ends_behind_bytes(Shard& shard, Network& network, bool end_at_once) {
+  Pair pair = CO_TRY(co_await connected(network, shard.clock().moment() + seconds(10)));
+  pair.server->set_deadline(shard.clock().moment() + seconds(10));
+  CO_TRY(co_await pair.client->write("word"));
+  if (end_at_once) pair.client->shutdown_write();
+  std::string buffer(100, '\0');
+  CO_TRY(co_await pair.server->readable());
+  const std::size_t first = CO_TRY(co_await pair.server->read(buffer));
+  std::string all = buffer.substr(0, first);
+  pair.client->shutdown_write();
+  const std::size_t got = CO_TRY(co_await pair.server->read(buffer));
+  co_return all + std::to_string(got);
+}
+
+TEST_F(Tcp, tells_of_an_end_that_stands_behind_bytes) {
+  for (const bool end_at_once : {true, false}) {
+    auto read = run_until_done(shard_, ends_behind_bytes(shard_, network_, end_at_once));
+    ASSERT_TRUE(read.has_value()) << read.error().message;
+    EXPECT_EQ(*read, "word0");
+  }
+}
+
 Task<Result<std::size_t>> read_until(Shard& shard, Network& network, Duration patience) {
   Pair pair = CO_TRY(co_await connected(network, shard.clock().moment() + seconds(10)));
   pair.server->set_deadline(shard.clock().moment() + seconds(300));

@@ -1,6 +1,8 @@
-// A Shard is one thread's Loop: one reactor, one heap of timers, the true clock, its own chance.
+// A Shard is one thread's Loop: one reactor (epoll), one heap of timers, the true clock, its own
+// chance.
 // It promises: posted work runs on its thread in order; at() work runs not before its moment, and a
-// thousand waiting timers cost nothing. It refuses: at() and arm() from another thread (CHECK).
+// thousand waiting timers cost nothing. A post from another thread costs a system call only when
+// this one sleeps. It refuses: at() and arm() from another thread (CHECK).
 //
 // Life: construct anywhere, run() on the thread that shall own it, stop() from anywhere. Work and
 // tasks that still wait when the Shard is destroyed never run: end sessions first, then stop.
@@ -31,10 +33,9 @@ class Shard final : public Loop {
   void arm(Timer& timer, Moment when);  // loop thread
   void disarm(Timer& timer);            // loop thread
 
-  struct State;
-  State& state() { return *state_; }  // for net/ only: run/asio_loop.h
-
  private:
+  friend class Descriptor;
+  struct State;
   std::unique_ptr<State> state_;
 };
 

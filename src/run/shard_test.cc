@@ -1,12 +1,15 @@
 // The true loop: order of posts, timers, the offload pool, and the true disk.
 #include "run/shard.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <thread>
 #include <vector>
 
+#include "run/descriptor.h"
 #include "run/disk.h"
 #include "run/offload.h"
 #include "run/system.h"
@@ -87,6 +90,92 @@ TEST(Shard, knows_its_thread) {
   });
   shard.run();
   EXPECT_TRUE(inside);
+}
+
+struct Pipe {
+  Pipe() { CHECK(::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) == 0); }
+  ~Pipe() {
+    for (int end : ends) ::close(end);
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  void put() const { CHECK(::write(ends[1], "x", 1) == 1); }
+  bool take() const {
+    char octet = 0;
+    return ::read(ends[0], &octet, 1) == 1;
+  }
+  std::array<int, 2> ends{};
+};
+
+Task<int> take_octets(Shard& shard, const Pipe& pipe, int wanted) {
+  Descriptor descriptor(shard, pipe.ends[0]);
+  int taken = 0;
+  while (taken < wanted) {
+    co_await descriptor.wait(Descriptor::Ready::to_read);
+    if (pipe.take())
+      ++taken;
+    else
+      descriptor.exhausted(Descriptor::Ready::to_read);
+  }
+  co_return taken;
+}
+
+TEST(Descriptor, is_told_of_what_was_there_before_and_of_all_that_comes) {
+  Shard shard;
+  Pipe pipe;
+  pipe.put();
+  pipe.put();
+  std::thread other([&] {
+    for (int i = 0; i < 500; ++i) pipe.put();
+  });
+  EXPECT_EQ(run_until_done(shard, take_octets(shard, pipe, 502)), 502);
+  other.join();
+}
+
+struct Forgetter final : Descriptor {
+  using Descriptor::Descriptor;
+  void became_readable() override {
+    exhausted(Ready::to_read);
+    ++*told;
+    other->reset();
+  }
+  int* told = nullptr;
+  std::unique_ptr<Forgetter>* other = nullptr;
+};
+
+TEST(Descriptor, that_ends_another_of_the_same_turn_is_the_last_that_is_told) {
+  Shard shard;
+  Pipe one, two;
+  int told = 0;
+  std::unique_ptr<Forgetter> first, second;
+  shard.post([&] {
+    first = std::make_unique<Forgetter>(shard, one.ends[0]);
+    second = std::make_unique<Forgetter>(shard, two.ends[0]);
+    first->other = &second;
+    second->other = &first;
+    first->told = second->told = &told;
+    one.put();
+    two.put();
+    shard.at(shard.clock().moment() + milliseconds(20), [&] { shard.stop(); });
+  });
+  shard.run();
+  EXPECT_EQ(told, 1);
+}
+
+Task<bool> wait_for_nothing(Shard& shard, const Pipe& pipe, bool& is_over) {
+  Descriptor descriptor(shard, pipe.ends[0]);
+  shard.post([&] { descriptor.forget(); });
+  co_await descriptor.wait(Descriptor::Ready::to_read);
+  is_over = !descriptor.is_watched();
+  co_return true;
+}
+
+TEST(Descriptor, that_is_forgotten_lets_go_of_who_waits) {
+  Shard shard;
+  Pipe pipe;
+  bool is_over = false;
+  run_until_done(shard, wait_for_nothing(shard, pipe, is_over));
+  EXPECT_TRUE(is_over);
 }
 
 struct Mark final : Timer {
