@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/json.hpp>
 #include <cmath>
 
@@ -16,6 +17,13 @@ constexpr std::size_t depth_limit = 32;
 void append_quoted(std::string& out, std::string_view value) {
   out += '"';
   while (!value.empty()) {
+    const auto* end = value.data();
+    const auto* last = end + value.size();
+    while (end != last && *end >= 0x20 && *end != '"' && *end != '\\') ++end;  // plain ASCII
+    const auto plain = static_cast<std::size_t>(end - value.data());
+    out += value.substr(0, plain);
+    value.remove_prefix(plain);
+    if (value.empty()) break;
     const auto character = first_utf8_character(value);
     if (character.octets == 0) {
       out += "\xEF\xBF\xBD";  // U+FFFD
@@ -95,10 +103,10 @@ JsonWriter& JsonWriter::text(std::string_view value) {
 }
 
 JsonWriter& JsonWriter::number(std::int64_t value) {
-  return raw(fmt::format("{}", value));
+  return raw(fmt::format_int(value).c_str());
 }
 JsonWriter& JsonWriter::number(std::uint64_t value) {
-  return raw(fmt::format("{}", value));
+  return raw(fmt::format_int(value).c_str());
 }
 
 JsonWriter& JsonWriter::real(double value) {
@@ -123,20 +131,24 @@ std::string JsonWriter::take() && {
   return std::move(out_);
 }
 
+// All of a small document lies in one piece of memory, which ends with it.
 struct JsonValue::Document {
-  boost::json::value root;
+  std::array<unsigned char, 2048> room;
+  boost::json::monotonic_resource memory{room.data(), room.size()};
+  boost::json::value root = boost::json::value(boost::json::storage_ptr(&memory));
 };
 
 Result<JsonValue> JsonValue::parse(std::string_view text) {
   boost::json::parse_options options;
   options.max_depth = depth_limit;
   boost::system::error_code error;
-  auto root =
-      boost::json::parse(boost::json::string_view(text.data(), text.size()), error, {}, options);
+  auto document = std::make_shared_for_overwrite<Document>();
+  document->root = boost::json::parse(boost::json::string_view(text.data(), text.size()), error,
+                                      &document->memory, options);
   if (error) return fail(ErrorKind::bad_data, fmt::format("this is no JSON: {}", error.message()));
   JsonValue parsed;
-  parsed.document_ = std::make_shared<const Document>(std::move(root));
-  parsed.value_ = &parsed.document_->root;
+  parsed.value_ = &document->root;
+  parsed.document_ = std::move(document);
   return parsed;
 }
 

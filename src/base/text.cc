@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "base/plain.h"
+
 namespace goniec {
 
 std::string to_lower(std::string_view text) {
@@ -104,8 +106,9 @@ bool is_control(char32_t c) {
 }
 
 std::string printable(std::string_view text, std::size_t limit) {
-  std::string shown;
-  std::size_t at = 0;
+  // Nearly all of what is shown is plain.
+  std::size_t at = std::min(plain_prefix(text), limit);
+  std::string shown(text.substr(0, at));
   while (at < text.size()) {
     const auto character = first_utf8_character(text.substr(at));
     const std::size_t octets = std::max<std::size_t>(character.octets, 1);

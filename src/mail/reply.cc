@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/plain.h"
 #include "base/text.h"
 
 namespace goniec {
@@ -14,7 +17,9 @@ constexpr std::size_t reply_line_octets = 512;  // RFC 5321 §4.5.3.1.5, with CR
 // Controls and what is not UTF-8 become '?', also non-ASCII characters unless `utf8`; cut at
 // `limit`.
 std::string on_the_wire(std::string_view text, bool utf8, std::size_t limit) {
-  std::string out;
+  const std::size_t plain_octets = std::min(plain_prefix(text), limit);
+  std::string out(text.substr(0, plain_octets));
+  text.remove_prefix(plain_octets);
   while (!text.empty()) {
     const auto character = first_utf8_character(text);
     const std::size_t octets = character.octets == 0 ? 1 : character.octets;
@@ -49,7 +54,11 @@ bool take_dot(std::string_view& text) {
 }  // namespace
 
 std::string EnhancedCode::text() const {
-  return klass == 0 ? std::string() : fmt::format("{}.{}.{}", klass, subject, detail);
+  if (klass == 0) return {};
+  std::string text;  // nearly always short: no memory is taken
+  for (const auto number : {klass, subject, detail})
+    text.append(text.empty() ? "" : ".").append(fmt::format_int(number).c_str());
+  return text;
 }
 
 EnhancedCode EnhancedCode::parse_prefix(std::string_view& text) {
@@ -69,6 +78,10 @@ EnhancedCode EnhancedCode::parse_prefix(std::string_view& text) {
 
 Reply::Reply(std::uint16_t reply_code, EnhancedCode enhanced_code, std::string text)
     : code(reply_code), enhanced(enhanced_code) {
+  if (text.find('\n') == std::string::npos && !text.ends_with('\r')) {
+    lines.push_back(std::move(text));
+    return;
+  }
   for (auto line : split(text, '\n')) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     lines.emplace_back(line);
@@ -83,19 +96,27 @@ std::string Reply::wire(bool with_enhanced, bool utf8) const {
   const std::size_t count = lines.empty() ? 1 : lines.size();
   for (std::size_t at = 0; at < count; ++at) {
     const std::string_view line = lines.empty() ? std::string_view() : lines[at];
-    std::string begin = fmt::format("{}{}", code, at + 1 < count ? '-' : ' ');
-    if (shown) begin += enhanced.text() + (line.empty() ? "" : " ");
-    out += begin + on_the_wire(line, utf8, reply_line_octets - 2 - begin.size()) + "\r\n";
+    const std::size_t begin = out.size();
+    out += fmt::format_int(code).c_str();
+    out += at + 1 < count ? '-' : ' ';
+    if (shown) out.append(enhanced.text()).append(line.empty() ? "" : " ");
+    const std::size_t limit = reply_line_octets - 2 - (out.size() - begin);
+    if (plain_prefix(line) == line.size() && line.size() <= limit)
+      out += line;
+    else
+      out += on_the_wire(line, utf8, limit);
+    out += "\r\n";
   }
   return out;
 }
 
 std::string Reply::one_line() const {
   std::string out;
+  out.reserve(64);
   const auto add = [&](std::string_view part) {
     if (!part.empty()) out.append(out.empty() ? "" : " ").append(part);
   };
-  if (code != 0) add(fmt::format("{}", code));
+  if (code != 0) add(fmt::format_int(code).c_str());
   add(enhanced.text());
   for (const auto& line : lines) add(on_the_wire(line, true, line.size()));
   return out;
