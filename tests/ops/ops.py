@@ -272,9 +272,11 @@ class Ops:
         rescued.configure(['mx', 'submissions', 'pop3s', 'admin'], self.config)
         shutil.rmtree(rescued.store)
         done = self.server.run('doctor', '--salvage', str(rescued.store), seconds=60)
-        assert waiting in done.stdout + done.stderr, (waiting, done.returncode, done.stdout, done.stderr)
+        named = waiting in done.stdout + done.stderr
         rescued.launch()
         try:
+            # Named, or whole: a message whose group was hot lies in the journal too, and is taken from there.
+            assert named or waiting in [m['id'] for m in rescued.queue()], (waiting, done.returncode, done.stdout, done.stderr)
             assert sorted(rescued.mailbox(USER, PASSWORD).values()) == mails
         finally:
             rescued.stop()
