@@ -1,7 +1,8 @@
 """depth: a queue of many deferred messages: memory, start to first delivery, accept rate beside an empty queue.
 
 The messages come by SMTP; their next hop refuses connections, so that each is tried, deferred, and due in an
-hour. A hundred more are held by a hop that never greets: after the restart they are due at once. Then:
+hour. A hundred more are held by a hop that never greets when the server ends: after the restart they are due at
+once. Then:
   memory   PSS of the server with the deep queue, after it became quiet and after a new start
   start    seconds from the start of the process to an open port, and to the first message at the sink
   accept   rounds of the same load on the deep queue and on an empty one; the ratio is of each pair
@@ -59,11 +60,11 @@ def measure(asked, deep, empty, sink, depth):
     row = {'depth': depth}
     deep.aim(REFUSED_PORT, SILENT_PORT)
     deep.start(True)
-    load(deep, 1, DUE, SIZE, ['to=due.test'])
     told = load(deep, 100, depth, SIZE, ['pipelined'])
     row['fill_rate'] = round(told['messages'] / told['seconds'])
     deep.until_idle()
     row['pss_mib'] = round(deep.resident() / 1024, 1)
+    load(deep, 1, DUE, SIZE, ['to=due.test'])   # last: after a minute they would be deferred too
     deep.stop(30)
     row['disk_octets_each'] = round(sum(path.stat().st_size for path in (deep.disk / 'store').iterdir()) / depth)
 
