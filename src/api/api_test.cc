@@ -51,6 +51,9 @@ class Api : public testing::Test {
     };
     context_.is_trusted_user = [](unsigned uid) { return uid == 500; };
     context_.own_uid = 900;
+    context_.look_for_keys = [] -> Task<void> { co_return; };
+    auto reader = house_.store->reader();
+    CHECK(reader && signing_keys_.open(house_.committer, **reader));
   }
 
   ApiReply call(std::string method, const std::string& target, std::string body = {},
@@ -87,6 +90,7 @@ class Api : public testing::Test {
                null_log()};
   Queue* queue_pointer_ = nullptr;
   IdleCarrier carrier_{queue_pointer_};
+  SigningKeys signing_keys_;
   ApiContext context_{.world = world_.world,
                       .queue = queue_,
                       .directory = *house_.directory,
@@ -94,8 +98,56 @@ class Api : public testing::Test {
                       .readers = house_.readers,
                       .metrics = house_.metrics,
                       .log = null_log(),
+                      .signing_keys = signing_keys_,
                       .version = "1"};
 };
+
+TEST_F(Api, signing_keys_are_made_rotated_and_retired_and_no_answer_shows_a_private_key) {
+  const auto made = call("POST", "/api/v1/dkim", R"({"domain":"example.pl"})");
+  ASSERT_EQ(made.status, 200u) << made.body;
+  const auto keys = json(made).items();
+  ASSERT_EQ(keys.size(), 2u);
+  for (const auto& key : keys) EXPECT_EQ(key.text_at("state"), "pending");
+  EXPECT_EQ(made.body.find("PRIVATE"), std::string::npos);
+  EXPECT_NE(made.body.find("v=DKIM1; k=ed25519; p="), std::string::npos);
+  EXPECT_FALSE(signing_keys_.signing_for(*Domain::parse("example.pl")));
+  // A second pair beside one that still waits would only confuse.
+  EXPECT_EQ(call("POST", "/api/v1/dkim/rotate", R"({"domain":"example.pl"})").status, 409u);
+
+  const auto now =
+      call("POST", "/api/v1/dkim",
+           R"({"domain":"example.pl","selector":"s1","algorithm":"ed25519","now":true})");
+  ASSERT_EQ(now.status, 200u) << now.body;
+  const auto signing = signing_keys_.signing_for(*Domain::parse("sub.example.pl"));
+  ASSERT_TRUE(signing.has_value());
+  EXPECT_EQ(signing->domain.ascii(), "example.pl");
+  EXPECT_EQ(signing->keys.at(0).selector, "s1");
+  EXPECT_EQ(
+      call("POST", "/api/v1/dkim", R"({"domain":"example.pl","selector":"s1","algorithm":"rsa"})")
+          .status,
+      409u);
+
+  const auto retired =
+      call("POST", "/api/v1/dkim/retire", R"({"domain":"example.pl","selector":"s1"})");
+  ASSERT_EQ(retired.status, 200u) << retired.body;
+  EXPECT_NE(retired.body.find("v=DKIM1; k=ed25519; p=\""), std::string::npos) << retired.body;
+  EXPECT_FALSE(signing_keys_.signing_for(*Domain::parse("example.pl")));
+
+  const struct {
+    std::string target, body;
+    unsigned status;
+  } refused[] = {
+      {"/api/v1/dkim", R"({"domain":"other.example"})", 404},
+      {"/api/v1/dkim", R"({"domain":"example.pl","selector":"a b"})", 422},
+      {"/api/v1/dkim", R"({"domain":"example.pl","algorithm":"dsa"})", 422},
+      {"/api/v1/dkim", R"({"domain":"example.pl","private":"x"})", 422},
+      {"/api/v1/dkim/retire", R"({"domain":"example.pl","selector":"none"})", 404},
+      {"/api/v1/dkim/retire", R"({"domain":"example.pl"})", 404},
+  };
+  for (const auto& each : refused)
+    EXPECT_EQ(call("POST", each.target, each.body).status, each.status) << each.body;
+  EXPECT_EQ(call("GET", "/api/v1/dkim", {}, ApiDoor::submit_socket).status, 404u);
+}
 
 TEST_F(Api, domains_users_and_aliases_are_made_listed_and_removed) {
   struct Case {

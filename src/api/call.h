@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "accounts/directory.h"
+#include "accounts/signing_keys.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -72,6 +73,7 @@ struct ApiContext {
   ReaderPool& readers;
   Metrics& metrics;
   LogSink& log;
+  SigningKeys& signing_keys;
   std::string version;
   int pid = 0;
   unsigned own_uid = 0;  // that the server runs as
@@ -81,6 +83,7 @@ struct ApiContext {
   std::function<std::string()> listeners_json;              // as in listeners.json
   std::function<Result<void>()> reload;                     // error text: all problems, one a line
   std::function<Result<void>()> reload_aliases;             // newaliases
+  std::function<Task<void>()> look_for_keys;                // asks DNS for pending signing keys
   std::function<Task<std::string>(Address)> explain_route;  // JSON object
   std::function<Result<PasswordRecord>(std::string password, bool scram)>
       make_password;                                                  // blocks: offloaded

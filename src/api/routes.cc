@@ -4,6 +4,7 @@
 #include "api/manage.h"
 #include "api/observe.h"
 #include "api/queue_calls.h"
+#include "api/signing.h"
 #include "api/submit.h"
 #include "base/text.h"
 
@@ -26,6 +27,11 @@ constexpr ApiRoute routes[] = {
     {"GET", "/api/v1/aliases", list_aliases},
     {"POST", "/api/v1/aliases", add_alias},
     {"DELETE", "/api/v1/aliases/{}", remove_alias},
+    {"GET", "/api/v1/dkim", list_signing_keys},
+    {"POST", "/api/v1/dkim", create_signing_keys},
+    {"POST", "/api/v1/dkim/rotate", rotate_signing_keys},
+    {"POST", "/api/v1/dkim/retire", retire_signing_keys},
+    {"POST", "/api/v1/dkim/check", check_signing_keys},
     {"POST", "/api/v1/newaliases", reload_alias_files, true},
     {"GET", "/api/v1/verify/{}", verify_address, true},
     {"GET", "/api/v1/queue", list_queue, true},

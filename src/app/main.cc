@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "app/check.h"
+#include "app/dkim_ops.h"
 #include "app/ops.h"
 #include "app/queue_ops.h"
 #include "app/sendmail.h"
@@ -21,6 +22,7 @@ struct CommandLine {
   std::function<int()> run;
   DomainAdd domain;
   UserOptions user;
+  DkimOptions dkim;
   EventTail tail;
   SendOptions send;
   QueueSelectionOptions queue;
@@ -114,6 +116,34 @@ void add_user_options(CLI::App* app, CommandLine& line) {
   app->add_flag("--scram", line.user.scram, "Keep SCRAM-SHA-256 keys too");
 }
 
+void add_dkim_options(CLI::App* app, CommandLine& line) {
+  app->add_option("DOMAIN", line.dkim.domain)->required();
+  app->add_option("--selector", line.dkim.selector, "The name of the key in DNS");
+}
+
+void add_dkim_commands(CLI::App& app, CommandLine& line) {
+  auto* dkim = noun(app, "dkim", "The keys that mail is signed with");
+  auto* create = command(*dkim, line, "create", "New keys; prints the records to publish",
+                         [&line] { return run_dkim_create(line.common, line.dkim); });
+  auto* rotate = command(*dkim, line, "rotate", "New keys beside those in use",
+                         [&line] { return run_dkim_rotate(line.common, line.dkim); });
+  for (CLI::App* each : {create, rotate}) {
+    add_dkim_options(each, line);
+    each->add_option("--algorithm", line.dkim.algorithm, "rsa, ed25519 or both");
+    each->add_flag("--now", line.dkim.now, "Sign at once, before the record is seen in DNS");
+  }
+  command(*dkim, line, "list", "All keys, their states and records", [&line] {
+    return run_dkim_list(line.common, line.dkim);
+  })->add_option("DOMAIN", line.dkim.domain);
+  command(*dkim, line, "check", "Look for the records of new keys in DNS now", [&line] {
+    return run_dkim_check(line.common, line.dkim);
+  })->add_option("DOMAIN", line.dkim.domain);
+  add_dkim_options(command(*dkim, line, "retire",
+                           "Delete a private key; without --selector all that are retiring",
+                           [&line] { return run_dkim_retire(line.common, line.dkim); }),
+                   line);
+}
+
 void add_object_commands(CLI::App& app, CommandLine& line) {
   auto* domain = noun(app, "domain", "The domains that mail is accepted for");
   auto* add = command(*domain, line, "add", "A local or a relay domain",
@@ -127,6 +157,8 @@ void add_object_commands(CLI::App& app, CommandLine& line) {
           [&line] { return run_domain_remove(line.common, line.name); })
       ->add_option("DOMAIN", line.name)
       ->required();
+
+  add_dkim_commands(app, line);
 
   auto* user = noun(app, "user", "The accounts");
   auto* user_add = command(*user, line, "add", "A mailbox and login",

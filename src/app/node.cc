@@ -81,13 +81,14 @@ void Node::State::run_shards() {
 
 Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Metrics& metrics) {
   auto state = std::make_unique<State>(std::move(config), log, metrics);
+  OffloadOptions offload_options;
+  offload_options.threads = std::max(2u, std::thread::hardware_concurrency());
+  state->offload = std::make_unique<OffloadPool>(offload_options);
+  state->offload_door = state->offload.get();
   TRY(state->load_tls());
   TRY(state->own_storage());
   TRY(state->open_store());
   TRY(state->make_parts(reader_threads, nullptr));
-  OffloadOptions offload_options;
-  offload_options.threads = std::max(2u, std::thread::hardware_concurrency());
-  state->offload = std::make_unique<OffloadPool>(offload_options);
   const std::size_t count = shard_count(state->settings());
   for (std::size_t i = 0; i < count; ++i) TRY(state->make_shard());
   TRY(state->bind_listeners());
@@ -95,7 +96,7 @@ Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Met
   state->run_shards();
   state->api = state->make_api();
   NodeShard& first = *state->shards.front();
-  first.run([&] { state->start_duties(first.loop); });
+  first.run([&] { state->start_duties(first); });
   Result<void> opened = state->open_sockets();
   if (opened) {
     state->serve_listeners();
@@ -193,7 +194,7 @@ Result<void> Node::State::reload() {
   {
     std::lock_guard lock(mutex);
     pop3_now = std::make_shared<const Pop3Options>(pop3_options(fresh, server));
-    inbound_now = std::make_shared<const InboundOptions>(inbound_options(fresh, std::move(server)));
+    inbound_now = std::make_shared<const InboundOptions>(inbound_for(fresh, std::move(server)));
   }
   queue->set_options(queue_options(fresh));
   logins->set_limits(login_limits(fresh));

@@ -118,6 +118,7 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
       .readers = *readers,
       .metrics = metrics,
       .log = log,
+      .signing_keys = signing_keys,
       .version = GONIEC_VERSION,
       .pid = ::getpid(),
       .own_uid = ::getuid(),
@@ -132,6 +133,7 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
             lock.unlock();
             return directory->reload_alias_files(std::move(files));
           },
+      .look_for_keys = [this] { return key_watch->look(); },
       .explain_route = [this](Address address) { return explain_route(std::move(address)); },
       .make_password = [](std::string password,
                           bool scram) { return make_password_record(std::move(password), scram); },

@@ -17,10 +17,16 @@ Result<void> NodeCore::load_tls() {
   auto client = TRY(TlsContext::client(trust));
   std::lock_guard lock(mutex);
   pop3_now = std::make_shared<const Pop3Options>(pop3_options(settings(), server));
-  inbound_now =
-      std::make_shared<const InboundOptions>(inbound_options(settings(), std::move(server)));
+  inbound_now = std::make_shared<const InboundOptions>(inbound_for(settings(), std::move(server)));
   if (!client_tls) client_tls = std::move(client);
   return {};
+}
+
+InboundOptions NodeCore::inbound_for(const Config& of,
+                                     std::shared_ptr<const TlsContext> tls) const {
+  InboundOptions options = inbound_options(of, std::move(tls));
+  options.intake.signing = {&signing_keys, offload_door};
+  return options;
 }
 
 Result<void> NodeCore::make_parts(std::size_t reader_threads, Loop* driver) {
@@ -32,7 +38,9 @@ Result<void> NodeCore::make_parts(std::size_t reader_threads, Loop* driver) {
   mailboxes = std::make_unique<Mailboxes>(*directory, *committer, *readers);
   admission = std::make_unique<Admission>(admission_limits(settings()), metrics);
   queue = std::make_unique<Queue>(queue_options(settings()), *committer, *readers, metrics, log);
+  TRY(signing_keys.open(*committer, *reader));
   intake = intake_options(settings());
+  intake.signing = {&signing_keys, offload_door};
   notices = std::make_unique<Notices>(*queue, *directory, intake, metrics, log);
   queue->set_notice_maker(*notices);
   return {};
@@ -93,7 +101,8 @@ Task<bool> NodeCore::is_over_quota(Loop& loop, Address mailbox, std::uint64_t oc
   co_return answer && *answer == QuotaAnswer::full;
 }
 
-void NodeCore::start_duties(Loop& loop) {
+void NodeCore::start_duties(ShardParts& parts) {
+  Loop& loop = parts.world->loop;
   event_log = std::make_unique<EventLog>(loop, *readers, log);
   SweepOptions sweep;
   sweep.keep_events = [this] {
@@ -103,6 +112,8 @@ void NodeCore::start_duties(Loop& loop) {
   sweeps = std::make_unique<Sweeps>(loop, *committer, sweep, metrics, log);
   event_log->start();
   sweeps->start();
+  key_watch = std::make_unique<KeyWatch>(*parts.world, signing_keys, KeyWatchOptions{}, log);
+  key_watch->start();
 }
 
 Task<void> NodeCore::stop(ShardParts& parts, ShardRole role, Moment until) {
@@ -111,6 +122,7 @@ Task<void> NodeCore::stop(ShardParts& parts, ShardRole role, Moment until) {
   co_await parts.web->stop();
   co_await parts.dispatcher->stop(until);
   if (role == ShardRole::other) co_return;
+  if (key_watch) co_await key_watch->stop();  // the simulation has none
   co_await sweeps->stop();
   co_await queue->stop(parts.world->loop);
   co_await event_log->stop();

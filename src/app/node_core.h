@@ -12,8 +12,10 @@
 #include "accounts/directory.h"
 #include "accounts/login.h"
 #include "accounts/mailbox.h"
+#include "accounts/signing_keys.h"
 #include "accounts/verify_cache.h"
 #include "app/options.h"
+#include "duties/key_watch.h"
 #include "duties/maillog.h"
 #include "duties/notices.h"
 #include "duties/sweeps.h"
@@ -64,9 +66,13 @@ struct NodeCore {
   VerifyCache verified_recipients;
   std::unique_ptr<Queue> queue;
   std::unique_ptr<Notices> notices;
+  SigningKeys signing_keys;
   IntakeOptions intake;
   std::unique_ptr<EventLog> event_log;  // on the first shard, and:
   std::unique_ptr<Sweeps> sweeps;
+  std::unique_ptr<KeyWatch> key_watch;
+
+  Offload* offload_door = nullptr;  // of the first shard
 
   mutable std::mutex mutex;  // what a reload replaces
   std::shared_ptr<const InboundOptions> inbound_now;
@@ -91,10 +97,12 @@ struct NodeCore {
   }
 
   Result<void> load_tls();
+  // What a session is given by this configuration, with the keys and where to use them.
+  InboundOptions inbound_for(const Config& of, std::shared_ptr<const TlsContext> tls) const;
   // REQUIRES the store. `driver`: the loop on which groups are made; null: a thread of its own.
   Result<void> make_parts(std::size_t reader_threads, Loop* driver);
   void make_shard(ShardParts& parts, World world);  // `parts` stay where they are
-  void start_duties(Loop& loop);                    // on the first shard's loop
+  void start_duties(ShardParts& parts);             // on the first shard's loop
   // On its loop: no new work, then waits for what is under way. With the first shard goes what
   // lives on it.
   enum class ShardRole { first, other };

@@ -85,6 +85,7 @@ struct Draft::State {
   std::vector<std::string> kept;  // body chunks, each chunk_octets but the last
   std::size_t kept_octets = 0;
   std::uint32_t written_chunks = 0;  // already on their way to the store
+  MessageSigner signer;
   bool committed = false;
   std::vector<Recipient> lists;  // aliases to several, as they were named
   std::optional<Reply> refusal;
@@ -100,6 +101,7 @@ struct Draft::State {
   void end_header(std::size_t end);
   std::optional<std::string> foreign_from(std::string_view header) const;
   void take_body(std::string_view octets);
+  void take_signatures(SignedHeader made);
   Task<void> ride_along();
   Task<void> write_one(ChunkWrite chunk, std::size_t& open, Signal& done);
   Result<SpoolRequest> make_request();
@@ -144,6 +146,8 @@ void Draft::State::end_header(std::size_t end) {
   message.message_id = std::move(fixed.message_id);
   message.content.crc32c = crc32c(message.content.header);
   message.requires_8bit = !is_ascii(message.content.header);
+  signer =
+      MessageSigner::begin(options.signing, facts.source, facts.submitter, message.content.header);
   const std::string rest = header_buffer.substr(body_at);
   header_buffer = {};
   take_body(rest);
@@ -152,6 +156,7 @@ void Draft::State::end_header(std::size_t end) {
 void Draft::State::take_body(std::string_view octets) {
   message.content.body_octets += octets.size();
   message.content.crc32c = crc32c(octets, message.content.crc32c);
+  signer.add_body(octets);
   if (!message.requires_8bit && !is_ascii(octets)) message.requires_8bit = true;
   while (!octets.empty()) {
     if (kept.empty() || kept.back().size() == options.chunk_octets) {
@@ -164,6 +169,19 @@ void Draft::State::take_body(std::string_view octets) {
     kept_octets += part;
     octets.remove_prefix(part);
   }
+}
+
+// Above the trace of this hop, which nothing signs; the keys are told in the timeline.
+void Draft::State::take_signatures(SignedHeader made) {
+  if (made.names.empty()) return;
+  message.content.prepend.insert(0, made.fields);
+  const Instant now = loop.clock().now();
+  facts.stages.push_back(StageFact{.stage = "sign",
+                                   .at = now,
+                                   .took = {},
+                                   .rule = "dkim",
+                                   .reply = fmt::format("{}", fmt::join(made.names, ", ")),
+                                   .recipient = {}});
 }
 
 Task<void> Draft::State::write_one(ChunkWrite chunk, std::size_t& open, Signal& done) {
@@ -265,6 +283,7 @@ Task<Reply> Draft::commit() {
   State& state = *state_;
   if (!state.refusal && state.in_header) state.end_header(state.header_buffer.size());
   if (state.refusal) co_return *state.refusal;
+  state.take_signatures(co_await state.signer.finish(state.loop, state.message.content.header));
 
   auto request = state.make_request();
   if (!request) {
@@ -328,7 +347,10 @@ Result<SpoolRequest> make_spool_request(Queue& queue, const Directory& directory
       message.message_id = message_id_of(unfold(id->value));
   message.content.header = std::move(header);
   state.in_header = false;
+  state.signer = MessageSigner::begin(options.signing, state.facts.source, state.facts.submitter,
+                                      message.content.header);
   state.take_body(body);
+  state.take_signatures(state.signer.finish_here(state.opened, message.content.header));
   SpoolRequest request = TRY(state.make_request());
   Event received;
   received.kind = EventKind::received;

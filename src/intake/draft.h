@@ -8,7 +8,7 @@
 // of 64 KiB: up to 256 KiB are kept and go into the commit of the envelope, beyond that 256 KiB
 // ride to the store at a time, so that a message of any size costs its session a bounded buffer.
 // commit() ends after message, entries and the Received event are durable in one transaction; only
-// then is the reply 250. CRC32C covers header and body.
+// then is the reply 250. CRC32C covers header and body. What was submitted is signed (sign.h).
 #pragma once
 #include <functional>
 #include <memory>
@@ -19,6 +19,7 @@
 
 #include "intake/expand.h"
 #include "intake/fixups.h"
+#include "intake/sign.h"
 #include "mail/journey.h"
 #include "queue/event_data.h"
 #include "queue/queue.h"
@@ -30,6 +31,7 @@ struct IntakeOptions {
   std::string hostname;
   std::size_t kept_octets = 256 * 1024;
   std::size_t chunk_octets = 64 * 1024;
+  SigningDoors signing;
 };
 
 struct DraftFacts {
