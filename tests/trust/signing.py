@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Mail that goniec signs, verified by python3-dkim and not when changed; mail that
-python3-dkim signs, verified here; `goniec dkim` with a DNS server that has the record, has not, or has another.
+"""Mail that goniec signs, verified by python3-dkim and rspamd, and not when changed; mail that
+they sign, verified here; `goniec dkim` with a DNS server that has the record, has not, or has another.
 
 SMTP submission, sendmail and notices are signed; what a stranger hands in under our name is not.
 Closes with `N passed, N failed`.
@@ -25,8 +25,9 @@ import jsonschema
 
 sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tests/harness'))
+sys.path[:0] = [str(ROOT / 'tests/harness'), str(Path(__file__).parent)]
 from goniec_server import GoniecServer   # noqa: E402
+from rspamd import Rspamd                        # noqa: E402
 from tally import Tests                          # noqa: E402
 from wait import until                           # noqa: E402
 
@@ -66,7 +67,7 @@ class Names:
 
 class World:
     def __init__(self, folder):
-        self.folder, self.names = Path(folder), Names()
+        self.folder, self.names, self.rspamd = Path(folder), Names(), None
         self.server = GoniecServer(self.folder, 'mx.example.test')
         self.server.start(['mx', 'submissions', 'pop3s'],
                           {'resolver': {'servers': [f'127.0.0.1:{self.names.port}'], 'dnssec': 'off'},
@@ -100,6 +101,8 @@ class World:
 
     def stop(self):
         self.server.stop()
+        if self.rspamd:
+            self.rspamd.stop()
         self.names.socket.close()
 
 
@@ -191,7 +194,7 @@ def survives_restart(world):
 
 
 def peers_mail_verifies_here(world):
-    """python3-dkim signs by both algorithms and all canonical forms; the verifier is that of the server."""
+    """python3-dkim signs in all canonical forms, rspamd in its own; the verifier is that of the server."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
     key = rsa.generate_private_key(65537, 2048)
@@ -202,17 +205,31 @@ def peers_mail_verifies_here(world):
               b'Date: Thu, 26 Nov 2026 01:00:00 +0000\r\n\r\nHello  \tBob \r\n\r\n. dot\r\n\r\n\r\n')
     folder = world.folder / 'signed'
     folder.mkdir()
+    (world.folder / 'peer.key').write_bytes(pem)
+    world.rspamd = Rspamd(world.folder / 'rspamd', world.names.port, world.folder / 'peer.key')
+    field = world.rspamd.signature(letter, 'joe@peer.test')
+    (folder / 'rspamd.txt').write_bytes(f's1._domainkey.peer.test {record}\r\n\r\n'.encode() + field + letter)
     for header in (b'simple', b'relaxed'):
         for body in (b'simple', b'relaxed'):
             field = dkim.sign(letter, b's1', b'peer.test', pem, canonicalize=(header, body))
             name = f'{header.decode()}-{body.decode()}.txt'
             (folder / name).write_bytes(f's1._domainkey.peer.test {record}\r\n\r\n'.encode() + field + letter)
     done = subprocess.run([ROOT / 'tests/vectors/run', 'dkim', folder], capture_output=True, text=True, timeout=300)
-    assert '4 passed, 0 failed' in done.stdout, done.stdout + done.stderr
+    assert '5 passed, 0 failed' in done.stdout, done.stdout + done.stderr
     broken = folder / 'relaxed-relaxed.txt'
     broken.write_bytes(broken.read_bytes().replace(b'Hello', b'Hullo'))
     done = subprocess.run([ROOT / 'tests/vectors/run', 'dkim', broken], capture_output=True, text=True, timeout=300)
     assert '0 passed, 1 failed' in done.stdout, done.stdout + done.stderr
+
+
+def rspamd_verifies(world):
+    for token, body in {'text': b'Hello,  Bob \r\n\r\nbye\r\n\r\n', 'more': b'0123456789 abcdef\t\r\n' * 6000}.items():
+        world.submit(f'rspamd-{token}', body)
+        message = world.received(f'rspamd-{token}')
+        found = world.rspamd.verdicts(message)
+        assert list(found) == ['ALLOW'] and len(found['ALLOW']) == 2, (found, message[:2000])
+        changed = world.rspamd.verdicts(message.replace(b'Subject: ', b'Subject: Re: ', 1))
+        assert list(changed) == ['REJECT'], changed
 
 
 def main():
@@ -227,7 +244,8 @@ def main():
                                ('notices are signed', notice_is_signed),
                                ('keys are rotated and retired', rotation),
                                ('keys survive a restart, readable by nobody else', survives_restart),
-                               ('what python3-dkim signs verifies here', peers_mail_verifies_here)]:
+                               ('what python3-dkim and rspamd sign verifies here', peers_mail_verifies_here),
+                               ('what is signed here verifies by rspamd, and changed does not', rspamd_verifies)]:
                 tests.check(name, test, world, tell=lambda: world.server.log.read_text(errors='replace')[-1500:])
         finally:
             world.stop()
