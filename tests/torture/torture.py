@@ -195,7 +195,7 @@ def damaged(run, name):
     changes = run.options.changes or (600 if run.short else 100000)
     inside, first = storage.damage_inside(tool, changes, run.seed)
     run.check(f'{name}: {inside["changes"]} changes to files in memory', not any(inside[each] for each in storage.BROKEN_LAWS), f'{inside} {first}')
-    few = 12 if run.short else 300
+    few = 12 if run.short else max(12, changes // 300)
     total = storage.damage(lambda: run.server(name), PLACE / name / 'damage', few, run.seed)
     run.check(f'{name}: {few} flipped bits and cut files', not any(total[each] for each in ('crashes', 'corrupt', 'silent', 'over_named')), str(total))
     run.keep(run.server(name), 'damage', {**total, 'inside': inside})
