@@ -1,7 +1,7 @@
 """docs/torture.md from what the runs left: one table, servers side by side, and how to add a server.
 
-Every figure comes from a file in build/torture/results, which a run wrote with its version and date; a
-cell without a run says so. Refuses to round a loss away: counts stand as they are.
+Every figure comes from a file in build/torture/results, which a run wrote with its version and date, or is
+marked there as carried over from the page; a cell without a run says so. Refuses to round a loss away: counts stand as they are.
 """
 import json
 import os
@@ -10,7 +10,7 @@ import platform
 SERVERS = ('goniec', 'postfix', 'exim', 'opensmtpd')
 HEAD = '''# The torture test: results, and how to put any server through it
 
-Written by `./x torture --report` from runs of `./x torture`; no figure is typed by hand. It asks one thing of a mail
+Written by `./x torture --report` from runs of `./x torture`; what is carried over is said. It asks one thing of a mail
 server: *what it answered 250 must arrive, or be bounced with notice, or still be queued, whatever breaks*.
 
 '''
@@ -135,6 +135,9 @@ def write(root, results):
     dates = sorted({row['date'] for row in found.values()})
     commits = sorted({row['commit'] for (server, _), row in found.items() if server == 'goniec'})
     text += f'Runs of {", ".join(dates)} on Linux {platform.release().split("-")[0]}, {os.cpu_count()} cores that did other work too, ext4; goniec at {", ".join(commits)}.\n\n'
+    carried = sorted({f'{server} {part}' for (server, part), row in found.items() if row.get('carried')})
+    if carried:     # their result files are gone: the figures are those that this page had
+        text += f'Carried over from the page as it was, with its rounding, for the files of those runs were not kept: {", ".join(carried)}.\n\n'
     text += '| | ' + ' | '.join(versions[name] for name in shown) + ' |\n|---' + '|---' * len(shown) + '|\n'
     for title, part, say in ROWS:
         cells = [say(found[name, part]) if (name, part) in found else 'not run' for name in shown]

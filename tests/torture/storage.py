@@ -88,10 +88,10 @@ def goes_on(total):
 BROKEN_LAWS = ('crashes', 'corrupt', 'silent', 'unnamed', 'unsaved', 'not_salvaged')
 
 
-def damage_inside(tool, changes, seed, processes=2):
+def damage_inside(tool, changes, seed, processes=2, seeds=()):
     """Totals of store_damage in blocks, and what it said first; a block that dies is a crash."""
     size = max(1, min(1000, changes // processes))
-    seeds = [seed * 1000 + number for number in range(-(-changes // size))]
+    seeds = list(seeds) or [seed * 1000 + number for number in range(-(-changes // size))]
     total, said = {name: 0 for name in ('changes', *BROKEN_LAWS)}, []
     quiet = {**os.environ, 'MALLOC_MMAP_THRESHOLD_': '1073741824', 'MALLOC_TRIM_THRESHOLD_': '4294967296'}   # large files are made and thrown away all the time
     while seeds:

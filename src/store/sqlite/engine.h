@@ -230,6 +230,7 @@ class SqliteStore final : public Store {
   Result<void> choose_passed(Picks& picks, std::size_t most);
   Result<bool> choose_of_lane(Picks& picks, std::uint64_t lane, DueKey& from, std::size_t most);
   Result<void> choose_on_disk(Picks& picks);
+  Result<void> check_not_orphaned(const EntryId& id);
   std::unexpected<Error> said(const Error& error);  // with an alarm when it is damage
   Result<std::optional<LeasedEntry>> lease_one(const EntryId& id, Instant now);
 

@@ -191,10 +191,21 @@ Result<void> SqliteStore::choose_on_disk(Picks& picks) {
   }
 }
 
+// An entry that is gone was settled; one whose message is gone is damage, and would be passed over
+// for ever.
+Result<void> SqliteStore::check_not_orphaned(const EntryId& id) {
+  Bound entry(sql_.select_entry);
+  if (!TRY(entry.number(id.message.value).number(id.number).step())) return {};
+  return fail(ErrorKind::damaged, "it has recipients that wait, and no row of its own");
+}
+
 Result<std::optional<LeasedEntry>> SqliteStore::lease_one(const EntryId& id, Instant now) {
   if (shared_->leases->is_leased(id)) return std::nullopt;
   Bound row(sql_.select_leasable);
-  if (!TRY(row.number(id.message.value).number(id.number).step())) return std::nullopt;
+  if (!TRY(row.number(id.message.value).number(id.number).step())) {
+    TRY(check_not_orphaned(id));
+    return std::nullopt;
+  }
   auto entry = TRY(decode_entry(row.bytes(0), id));
   if (entry.entry.state != EntryState::due) return std::nullopt;
   if (entry.entry.due > now) {  // later in its second, or behind_ had an old key of it
