@@ -48,5 +48,19 @@ TEST(Keys, a_weak_key_is_not_made_and_octets_behind_a_key_are_not_read_over) {
   EXPECT_FALSE(PrivateKey::from_pem(key->pem(), {.valid_bits = 4096}));
 }
 
+TEST(Keys, an_rsa_key_cut_anywhere_or_with_a_changed_length_is_no_key_and_nothing_breaks) {
+  const std::string data = PrivateKey::generate(KeyAlgorithm::rsa)->public_data();
+  ASSERT_TRUE(PublicKey::from_data(KeyAlgorithm::rsa, data));
+  // The RSAPublicKey alone is one too (RFC 6376 §3.6.1).
+  EXPECT_TRUE(PublicKey::from_data(KeyAlgorithm::rsa, data.substr(24)));
+  for (std::size_t length = 0; length < data.size(); ++length)
+    EXPECT_FALSE(PublicKey::from_data(KeyAlgorithm::rsa, data.substr(0, length))) << length;
+  for (std::size_t at = 0; at < 33; ++at) {
+    std::string changed = data;
+    changed[at] = static_cast<char>(changed[at] ^ 0x7f);
+    (void)PublicKey::from_data(KeyAlgorithm::rsa, changed);
+  }
+}
+
 }  // namespace
 }  // namespace goniec
