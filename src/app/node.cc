@@ -37,6 +37,21 @@ ResolverOptions resolver_options(const Config& config) {
   return options;
 }
 
+// Whoever is fetched from by https is who the URL names, or nobody.
+Task<Result<std::unique_ptr<Stream>>> secure_web(std::shared_ptr<const TlsContext> context,
+                                                 std::unique_ptr<Stream> plain, std::string host,
+                                                 Moment deadline) {
+  TlsOptions options;
+  options.protocol = "http/1.1";
+  options.server_name = std::move(host);
+  options.verify = TlsVerify::pkix;
+  auto secured =
+      co_await start_tls_client(std::move(plain), std::move(context), std::move(options), deadline);
+  if (secured) co_return std::move(*secured);
+  const bool by_tls = secured.error().kind == ErrorKind::bad_data;
+  co_return fail(by_tls ? ErrorKind::not_permitted : secured.error().kind, secured.error().message);
+}
+
 }  // namespace
 
 void Node::State::say(LogLevel level, std::string event, std::string text) {
@@ -54,7 +69,11 @@ Result<void> Node::State::make_shard() {
   auto shard = std::make_unique<NodeShard>();
   NodeShard& made = *shard;
   made.resolver = TRY(UnboundResolver::make(made.loop, resolver_options(settings())));
-  made.http = std::make_unique<HttpClient>(made.network, made.resolver.get());
+  made.http = std::make_unique<HttpClient>(
+      made.network, made.resolver.get(),
+      [context = client_tls](std::unique_ptr<Stream> plain, std::string host, Moment deadline) {
+        return secure_web(context, std::move(plain), std::move(host), deadline);
+      });
   NodeCore::make_shard(made, World{made.loop, made.network, *made.resolver, *made.http, *offload});
   shards.push_back(std::move(shard));
   return {};

@@ -56,6 +56,22 @@ std::string_view kind_name(RecipientKind kind) {
   return "remote";
 }
 
+void write_requirement(JsonWriter& json, const TlsRequirement& need) {
+  json.key("tls").text(need.text());
+  if (need.proof != TlsProof::dane) return;
+  json.key("tlsa").array();
+  for (const DnsTlsa& record : need.dane.records) json.text(text_of(record));
+  json.end();
+}
+
+std::string mta_sts_text(const HostTls& tls) {
+  if (!tls.mta_sts) return tls.mta_sts_why.empty() ? "not asked" : "none: " + tls.mta_sts_why;
+  const MtaStsKnown& known = *tls.mta_sts;
+  return fmt::format("{}, id {}, until {}; {}", name_of(known.policy.mode), known.id,
+                     to_rfc3339(known.fetched_at + std::chrono::seconds(known.policy.max_age)),
+                     tls.mta_sts_why);
+}
+
 }  // namespace
 
 Task<std::string> Node::State::explain_route(Address address) {
@@ -93,9 +109,12 @@ Task<std::string> Node::State::explain_route(Address address) {
       json.key("hosts").array();
       for (const HostAddress& host : list.hosts) {
         json.object().key("host").text(host.host).key("address").text(host.endpoint.text());
-        json.key("preference").number(static_cast<int>(host.preference)).end();
+        json.key("preference").number(static_cast<int>(host.preference));
+        write_requirement(json, requirement_of(route, list, host.host, {}));
+        json.end();
       }
       json.end();
+      if (list.tls) json.key("mta_sts").text(mta_sts_text(*list.tls));
       json.key("notes").array();
       for (const std::string& note : list.notes) json.text(note);
       json.end();

@@ -14,6 +14,7 @@ Result<void> NodeCore::load_tls() {
   }
   TlsClientTrust trust;
   trust.roots = TlsTrust::system;
+  trust.given_pem = TRY(load_roots());
   auto client = TRY(TlsContext::client(trust));
   std::lock_guard lock(mutex);
   pop3_now = std::make_shared<const Pop3Options>(pop3_options(settings(), server));
@@ -27,6 +28,57 @@ InboundOptions NodeCore::inbound_for(const Config& of,
   InboundOptions options = inbound_options(of, std::move(tls));
   options.intake.signing = {&signing_keys, offload_door};
   return options;
+}
+
+namespace {
+
+// Where systems keep the roots they trust, as one file.
+constexpr const char* system_roots[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
+constexpr std::uint64_t roots_limit = 16 << 20;
+
+Result<std::string> read_text(Disk& disk, const std::string& path) {
+  auto file = TRY(disk.open(path, OpenMode::read));
+  const std::uint64_t octets = TRY(file->size());
+  if (octets > roots_limit) return fail(ErrorKind::config, path + " is too big");
+  std::string text(octets, '\0');
+  text.resize(TRY(file->read_at(0, text)));
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> NodeCore::load_roots() {
+  std::string given, all;
+  if (!settings().delivery.roots.empty()) {
+    given = TRY(read_text(doors.disk, settings().delivery.roots));
+    TRY(TrustRoots::of_pem(given));
+  }
+  for (const char* path : system_roots) {
+    const auto exists = doors.disk.exists(path);
+    if (!exists || !*exists) continue;
+    all = TRY(read_text(doors.disk, path));
+    break;
+  }
+  if (auto made = TrustRoots::of_pem(all + "\n" + given)) roots = *std::move(made);
+  return given;
+}
+
+std::shared_ptr<const OutboundTls> NodeCore::make_outbound_tls() {
+  auto tls = std::make_shared<OutboundTls>();
+  tls->context = client_tls;
+  tls->roots = roots;
+  tls->on_session = [this](const TlsSession& session) {
+    const bool good = session.fault == TlsFault::none;
+    metrics
+        .counter("goniec_tls_sessions_total",
+                 "Sessions with other servers, by the policy of the recipient's domain",
+                 {{"policy", session.policy_type},
+                  {"result", good ? "ok" : std::string(name_of(session.fault))}})
+        .add();
+    if (tls_session_heard) tls_session_heard(session);
+  };
+  return tls;
 }
 
 Result<void> NodeCore::make_parts(std::size_t reader_threads, Loop* driver) {
@@ -43,19 +95,21 @@ Result<void> NodeCore::make_parts(std::size_t reader_threads, Loop* driver) {
   intake.signing = {&signing_keys, offload_door};
   notices = std::make_unique<Notices>(*queue, *directory, intake, metrics, log);
   queue->set_notice_maker(*notices);
+  mta_sts = std::make_unique<MtaStsCache>(mta_sts_options(settings()), doors.disk);
+  outbound_tls = make_outbound_tls();
   return {};
 }
 
 void NodeCore::make_shard(ShardParts& parts, World world) {
   parts.world.emplace(world);
   Loop& loop = world.loop;
-  parts.hosts = std::make_unique<Hosts>(hosts_options(settings()), *parts.world);
+  parts.hosts = std::make_unique<Hosts>(hosts_options(settings()), *parts.world, mta_sts.get());
   parts.local = std::make_unique<LocalDelivery>(*directory, *readers, *queue, loop);
   parts.dispatcher =
       std::make_unique<Dispatcher>(dispatcher_options(settings()), *parts.hosts, *queue,
-                                   *parts.local, client_tls, *parts.world, metrics, log);
+                                   *parts.local, outbound_tls, *parts.world, metrics, log);
   parts.probe = std::make_unique<RecipientProbe>(dispatcher_options(settings()), *parts.hosts,
-                                                 verified_recipients, client_tls, *parts.world);
+                                                 verified_recipients, outbound_tls, *parts.world);
   queue->add_shard(loop, *parts.dispatcher);
   parts.inbound.emplace(InboundParts{
       .world = *parts.world,

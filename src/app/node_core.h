@@ -23,6 +23,8 @@
 #include "net/http_server.h"
 #include "net/tls.h"
 #include "outbound/dispatcher.h"
+#include "outbound/mta_sts_cache.h"
+#include "outbound/outbound_tls.h"
 #include "outbound/recipient_probe.h"
 #include "reading/pop3_acceptor.h"
 #include "store/committer.h"
@@ -78,6 +80,12 @@ struct NodeCore {
   std::shared_ptr<const InboundOptions> inbound_now;
   std::shared_ptr<const Pop3Options> pop3_now;
   std::shared_ptr<const TlsContext> client_tls;
+  std::shared_ptr<const TrustRoots> roots;  // null: nobody vouches for other servers
+
+  std::unique_ptr<MtaStsCache> mta_sts;
+  std::shared_ptr<const OutboundTls> outbound_tls;
+  // Hears of each TLS session with another server, on its shard's loop. Set before the shards run.
+  std::function<void(const TlsSession&)> tls_session_heard;
 
   NodeCore(LoadedConfig loaded, LogSink& sink, Metrics& registry, NodeDoors given)
       : config(std::move(loaded)),
@@ -99,6 +107,7 @@ struct NodeCore {
   Result<void> load_tls();
   // What a session is given by this configuration, with the keys and where to use them.
   InboundOptions inbound_for(const Config& of, std::shared_ptr<const TlsContext> tls) const;
+  Result<std::string> load_roots();  // gives what is to be trusted beside the system's, as PEM
   // REQUIRES the store. `driver`: the loop on which groups are made; null: a thread of its own.
   Result<void> make_parts(std::size_t reader_threads, Loop* driver);
   void make_shard(ShardParts& parts, World world);  // `parts` stay where they are
@@ -109,6 +118,7 @@ struct NodeCore {
   Task<void> stop(ShardParts& parts, ShardRole role, Moment until);
 
  private:
+  std::shared_ptr<const OutboundTls> make_outbound_tls();
   Pop3Admission admit_reader(const IpAddress& address);
   Task<bool> is_over_quota(Loop& loop, Address mailbox, std::uint64_t octets);
 };

@@ -157,6 +157,8 @@ HostsOptions hosts_options(const Config& config) {
   HostsOptions options;
   options.hostname = config.hostname.ascii();
   options.private_targets = config.delivery.private_targets;
+  options.dane = config.delivery.dane && config.resolver.dnssec != DnssecMode::off;
+  options.mta_sts = config.delivery.mta_sts;
   for (const ListenerOption& listener : config.listeners) {
     const IpAddress unspecified{};
     const bool reached_by_mx =
@@ -164,6 +166,14 @@ HostsOptions hosts_options(const Config& config) {
     if (reached_by_mx && listener.address.address.octets != unspecified.octets)
       options.own_addresses.push_back(listener.address.address);
   }
+  return options;
+}
+
+MtaStsCacheOptions mta_sts_options(const Config& config) {
+  MtaStsCacheOptions options;
+  options.folder = config.storage.path + "/mta-sts";
+  options.port = config.delivery.mta_sts_port;
+  options.only_public = !config.delivery.private_targets;
   return options;
 }
 

@@ -9,6 +9,7 @@
 #include "inbound/session.h"
 #include "outbound/dispatcher.h"
 #include "outbound/hosts.h"
+#include "outbound/mta_sts_cache.h"
 #include "queue/queue.h"
 #include "reading/pop3.h"
 #include "store/store.h"
@@ -24,6 +25,7 @@ InboundOptions inbound_options(const Config& config, std::shared_ptr<const TlsCo
 Pop3Options pop3_options(const Config& config, std::shared_ptr<const TlsContext> tls);
 IntakeOptions intake_options(const Config& config);
 RouteTable route_table(const Config& config);
+MtaStsCacheOptions mta_sts_options(const Config& config);
 HostsOptions hosts_options(const Config& config);
 DispatcherOptions dispatcher_options(const Config& config);
 MaillogOptions maillog_options(const Config& config);

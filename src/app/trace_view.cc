@@ -44,6 +44,7 @@ std::string stage_line(const JsonValue& stage) {
   append(line, "rule", stage.text_at("rule"));
   append(line, "via", stage.text_at("site"));
   line += tls_text(stage);
+  append(line, "TLS had to be", stage.text_at("tls_required"));
   append(line, "->", stage.text_at("reply"));
   append(line, "next try", stage.text_at("next_at"));
   return line + "\n";

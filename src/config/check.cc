@@ -61,6 +61,7 @@ ConfigProblems check_config(const Config& config) {
   check_file(problems, config, 0, "tls.certificate", config.tls.certificate);
   check_file(problems, config, 0, "tls.key", config.tls.key);
   check_file(problems, config, 0, "resolver.trust_anchor", config.resolver.trust_anchor);
+  check_file(problems, config, 0, "delivery.roots", config.delivery.roots);
   for (const auto& file : config.local.aliases)
     check_file(problems, config, 0, "local.aliases", file);
   for (const auto& route : config.routes) check_password_file(problems, config, route);

@@ -138,6 +138,11 @@ class ConfigBuilder {
     config_.delivery.mx_port = static_cast<std::uint16_t>(delivery.get<std::uint64_t>("mx_port"));
     config_.delivery.private_targets = delivery.get<bool>("private_targets");
     config_.delivery.connections_per_site = delivery.get<std::uint64_t>("connections_per_site");
+    config_.delivery.dane = delivery.get<std::string>("dane") == "auto";
+    config_.delivery.mta_sts = delivery.get<std::string>("mta_sts") == "auto";
+    config_.delivery.mta_sts_port =
+        static_cast<std::uint16_t>(delivery.get<std::uint64_t>("mta_sts_port"));
+    config_.delivery.roots = path_of(delivery, "roots");
   }
 
   void read_routes() {

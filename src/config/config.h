@@ -48,6 +48,9 @@ struct DeliveryOption {
   std::uint16_t mx_port = 25;
   bool private_targets = false;
   std::size_t connections_per_site = 20;
+  bool dane = true, mta_sts = true;
+  std::uint16_t mta_sts_port = 443;
+  std::string roots;  // "": the system's alone
 };
 
 enum class RelayKind { mx, smtp, smtps, submission, lmtp, lmtp_unix, sink };

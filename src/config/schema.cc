@@ -66,6 +66,18 @@ constexpr auto options = std::to_array<OptionSpec>({
      "Allow MX answers in loopback or private ranges. The relay of a [[route]] is always allowed."},
     {"delivery.connections_per_site", count, "20", "", 1, 10000,
      "At most so many connections at once to the servers of one site."},
+    {"delivery.dane", choice, "\"auto\"", "auto|off", 0, 0,
+     "DANE (RFC 7672): auto obeys TLSA records of mail servers as far as the resolver validates "
+     "DNSSEC; off looks at none."},
+    {"delivery.mta_sts", choice, "\"auto\"", "auto|off", 0, 0,
+     "MTA-STS (RFC 8461): auto fetches, keeps and obeys the policies of recipient domains; off "
+     "looks at none."},
+    {"delivery.mta_sts_port", count, "443", "", 1, 65535,
+     "The port of the web servers that MTA-STS policies are fetched from; another one for "
+     "laboratories. A change takes effect at a restart."},
+    {"delivery.roots", path, "", "", 0, 0,
+     "PEM file with root certificates that vouch for other servers beside those of the system. A "
+     "change takes effect at a restart."},
 
     {"route.domains", patterns, "", "", 0, 0,
      "Recipient domains of this rule: \"example.pl\", \"*.example.pl\" (not example.pl itself) or "

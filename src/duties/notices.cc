@@ -11,6 +11,7 @@ constexpr std::uint64_t unasked_octets = 64 * 1024;
 
 bool returns_body(const Message& message, const Content& content, bool failure) {
   if (!failure) return false;
+  if (message.sender.requiretls) return false;  // RFC 8689 §5: a report travels as it can
   switch (message.sender.ret) {
     case DsnReturn::full:
       return content.body_octets <= full_octets;

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "mail/trace.h"
+#include "trust/tls_requirement.h"
 
 namespace goniec {
 namespace {
@@ -148,6 +149,7 @@ void Draft::State::end_header(std::size_t end) {
   message.requires_8bit = !is_ascii(message.content.header);
   signer =
       MessageSigner::begin(options.signing, facts.source, facts.submitter, message.content.header);
+  message.tls_policies_off = asks_policies_off(message.content.header);
   const std::string rest = header_buffer.substr(body_at);
   header_buffer = {};
   take_body(rest);

@@ -103,6 +103,7 @@ struct Sender {
   BodyType body = BodyType::seven_bit;
   bool smtputf8 = false;
   DsnReturn ret = DsnReturn::unspecified;
+  bool requiretls = false;  // RFC 8689 §2: onward over verified TLS alone
   std::optional<std::string>
       envelope_id;  // ENVID as given, xtext (never decoded into a line format)
 };
@@ -153,13 +154,14 @@ struct Message {
   Source source = Source::smtp;
   Sender sender;
   Instant received_at{};
-  std::string message_id;        // Message-ID field without <>, for trace
-  std::string submitter;         // account, "uid=33" for sendmail, "" for mx
-  std::string stream;            // later: transactional, bulk
-  std::uint8_t priority = 0;     // kept, no interface yet
-  Instant not_before{};          // kept, no interface yet (scheduled release)
-  bool requires_8bit = false;    // an octet above 127 in header or body
-  bool verified_sender = false;  // authenticated or local: a DSN may be sent (no backscatter)
+  std::string message_id;         // Message-ID field without <>, for trace
+  std::string submitter;          // account, "uid=33" for sendmail, "" for mx
+  std::string stream;             // later: transactional, bulk
+  std::uint8_t priority = 0;      // kept, no interface yet
+  Instant not_before{};           // kept, no interface yet (scheduled release)
+  bool requires_8bit = false;     // an octet above 127 in header or body
+  bool tls_policies_off = false;  // RFC 8689 §3: the field TLS-Required: No
+  bool verified_sender = false;   // authenticated or local: a DSN may be sent (no backscatter)
   Content content;
 };
 
@@ -211,6 +213,7 @@ struct Outcome {
   std::string route;  // the rule that chose the way: "mx", "route 2 (goniec.toml:41)", "local"
   std::string phase;  // "connect", "tls", "helo", "mail", "rcpt", "data", "dot", "route", "local"
   std::optional<TlsFacts> tls;
+  std::string tls_required;  // what the connection had to be, and who said so; "": anything
   Duration delay_queue{}, delay_connect{}, delay_transmit{};
 };
 

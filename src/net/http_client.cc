@@ -107,8 +107,8 @@ Task<Result<HttpResponse>> read_response(Stream& stream, std::size_t limit, bool
 
 }  // namespace
 
-Task<Result<std::unique_ptr<Stream>>> HttpClient::open(std::string host, std::uint16_t port,
-                                                       bool https, Moment deadline) {
+Task<Result<std::unique_ptr<Stream>>> HttpClient::open(Where where, Moment deadline) {
+  const auto& [host, port, https, only_public] = where;
   std::vector<IpAddress> addresses;
   if (auto literal = IpAddress::parse(host)) {
     addresses.push_back(*literal);
@@ -119,6 +119,7 @@ Task<Result<std::unique_ptr<Stream>>> HttpClient::open(std::string host, std::ui
         if (auto* address = std::get_if<IpAddress>(&record)) addresses.push_back(*address);
     }
   }
+  if (only_public) std::erase_if(addresses, [](const auto& each) { return each.is_private(); });
   if (addresses.empty())
     co_return fail(ErrorKind::not_found, fmt::format("{} has no address", printable(host)));
   Result<std::unique_ptr<Stream>> stream = fail(ErrorKind::io, "no address was tried");
@@ -128,7 +129,7 @@ Task<Result<std::unique_ptr<Stream>>> HttpClient::open(std::string host, std::ui
   }
   if (!stream || !https) co_return stream;
   if (!secure_) co_return fail(ErrorKind::bad_data, "https is not available here");
-  co_return co_await secure_(std::move(*stream), std::move(host), deadline);
+  co_return co_await secure_(std::move(*stream), host, deadline);
 }
 
 Task<Result<HttpResponse>> HttpClient::fetch(HttpRequest request, Moment deadline) {
@@ -137,7 +138,8 @@ Task<Result<HttpResponse>> HttpClient::fetch(HttpRequest request, Moment deadlin
   if (!target.socket.empty())
     stream = CO_TRY(co_await network_.connect_unix(target.socket, deadline));
   else
-    stream = CO_TRY(co_await open(target.host, target.port, target.https, deadline));
+    stream = CO_TRY(
+        co_await open({target.host, target.port, target.https, request.only_public}, deadline));
   stream->set_deadline(deadline);
   CO_TRY(co_await stream->write(print(request, target)));
   co_return co_await read_response(*stream, request.response_limit, request.method == "HEAD");

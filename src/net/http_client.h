@@ -19,8 +19,12 @@ class HttpClient final : public HttpFetch {
   Task<Result<HttpResponse>> fetch(HttpRequest request, Moment deadline) override;
 
  private:
-  Task<Result<std::unique_ptr<Stream>>> open(std::string host, std::uint16_t port, bool https,
-                                             Moment deadline);
+  struct Where {
+    std::string host;
+    std::uint16_t port = 0;
+    bool https = false, only_public = false;
+  };
+  Task<Result<std::unique_ptr<Stream>>> open(Where where, Moment deadline);
 
   Network& network_;
   Resolver* resolver_;

@@ -38,7 +38,7 @@ Result<TlsCertificateFacts> facts_of(const std::string& chain_pem);  // of its f
 enum class TlsTrust { none, system, given };
 struct TlsClientTrust {
   TlsTrust roots = TlsTrust::none;
-  std::string given_pem;  // for TlsTrust::given
+  std::string given_pem;  // for TlsTrust::given; beside the system's: more roots
 };
 
 class TlsContext {

@@ -98,7 +98,8 @@ Result<void> use_roots(SSL_CTX* context, const TlsClientTrust& trust) {
       if (SSL_CTX_set_default_verify_paths(context) != 1) {
         return fail(ErrorKind::config, "the system's root certificates: " + openssl_error());
       }
-      return {};
+      if (trust.given_pem.empty()) return {};
+      break;
     case TlsTrust::given:
       break;
   }

@@ -81,6 +81,7 @@ void Transfer::add(std::uint32_t index, const smtp::ClientResult& from) {
   outcome.route = plan.route;
   outcome.phase = from.phase;
   outcome.tls = connection.tls();
+  outcome.tls_required = connection.tls_required();
   outcome.delay_queue = plan.queued;
   outcome.delay_connect = plan.reused ? Duration::zero() : connection.opened_in();
   outcome.delay_transmit = loop.clock().moment() - began;

@@ -34,12 +34,14 @@ Result<Secret> read_password(const std::string& path) {
 OutgoingConnection::OutgoingConnection(World& world,
                                        std::shared_ptr<const DispatcherOptions> options,
                                        const Route& route, HostAddress host,
-                                       std::shared_ptr<const TlsContext> tls, OpenConnections& all)
+                                       std::shared_ptr<const OutboundTls> tls, TlsRequirement need,
+                                       OpenConnections& all)
     : world_(world),
       options_(std::move(options)),
       route_(route),
       host_(std::move(host)),
-      tls_context_(std::move(tls)),
+      tls_(std::move(tls)),
+      need_(std::move(need)),
       all_(all) {
   all_.all_.insert(this);
 }
@@ -132,15 +134,16 @@ smtp::ClientOptions OutgoingConnection::client_options(ClearText clear) const {
   client.hostname = options_->hostname;
   client.lmtp = route_.transport == Transport::lmtp || is_unix(route_);
   const bool logs_in = !route_.user.empty();
-  switch (route_.tls) {
-    case RouteTls::none:
+  switch (need_.level) {
+    case TlsLevel::none:
       client.tls = smtp::ClientTls::none;
       break;
-    case RouteTls::required:
-      client.tls = smtp::ClientTls::required;
-      break;
-    case RouteTls::opportunistic:
+    case TlsLevel::opportunistic:
       client.tls = logs_in ? smtp::ClientTls::required : smtp::ClientTls::opportunistic;
+      break;
+    case TlsLevel::encrypted:
+    case TlsLevel::verified:
+      client.tls = smtp::ClientTls::required;
       break;
   }
   if (clear == ClearText::this_once && client.tls == smtp::ClientTls::opportunistic)
@@ -158,17 +161,112 @@ smtp::ClientOptions OutgoingConnection::client_options(ClearText clear) const {
 Task<Result<void>> OutgoingConnection::start_tls() {
   TlsOptions tls;
   tls.server_name = host_.host;
-  const bool must_verify = !route_.user.empty() && !host_.endpoint.address.is_private();
+  const bool is_verified_here = need_.level == TlsLevel::verified;
+  const bool must_verify =
+      !is_verified_here && !route_.user.empty() && !host_.endpoint.address.is_private();
   tls.verify = must_verify ? TlsVerify::pkix : TlsVerify::none;
-  tls.session_key = host_.host + "/" + host_.endpoint.text();
+  // What must be proved is shown again each time: a resumed session shows yesterday's certificate.
+  if (!is_verified_here) tls.session_key = host_.host + "/" + host_.endpoint.text();
   in_handshake_ = stream_.get();
-  auto secured = co_await start_tls_client(std::move(stream_), tls_context_, std::move(tls),
+  auto secured = co_await start_tls_client(std::move(stream_), tls_->context, std::move(tls),
                                            world_.loop.clock().moment() + options_->tls);
   in_handshake_ = nullptr;
-  if (!secured) co_return std::unexpected(secured.error());
-  session_->tls_started((*secured)->facts());
+  if (!secured) {
+    handshake_failed_ = true;
+    handshake_error_ = secured.error().message;
+    co_return std::unexpected(secured.error());
+  }
+  CO_TRY(judge(**secured));
   stream_ = std::move(*secured);
   co_return Result<void>{};
+}
+
+// Before anything is said over it.
+Result<void> OutgoingConnection::judge(TlsStream& secured) {
+  TlsSeen seen{TlsSeen::Kind::up, {}, {}};
+  if (need_.level == TlsLevel::verified || need_.report_only) seen.chain = secured.peer_chain();
+  TlsJudgement judged = judge_tls(need_, seen, tls_->roots.get(), world_.loop.clock().now());
+  tell(judged.fault, judged.why, true);
+  if (judged.refused) {
+    refusal_ = std::move(judged.refused);
+    secured.close();
+    return fail(ErrorKind::not_permitted, refusal_->why);
+  }
+  TlsFacts facts = secured.facts();
+  if (judged.verified != TlsProof::nothing) facts.verified = name_of(judged.verified);
+  session_->tls_started(std::move(facts));
+  return {};
+}
+
+TlsJudgement OutgoingConnection::judge_without_tls() const {
+  TlsSeen seen;
+  if (handshake_failed_) {
+    seen = {TlsSeen::Kind::broken, handshake_error_, {}};
+  } else if (const auto& refused = session_->starttls_refused()) {
+    seen = {TlsSeen::Kind::refused, refused->one_line(), {}};
+  } else if (session_->extensions().starttls) {
+    seen = {TlsSeen::Kind::refused, "no answer that can be read", {}};
+  }
+  return judge_tls(need_, seen, tls_->roots.get(), world_.loop.clock().now());
+}
+
+void OutgoingConnection::tell(TlsFault fault, std::string why, bool encrypted) const {
+  if (!tls_->on_session || route_.transport != Transport::mx) return;
+  TlsSession told;
+  told.at = world_.loop.clock().now();
+  told.domain = route_.domain.ascii();
+  told.policy_type = need_.policy_type;
+  told.policy = need_.policy_strings;
+  told.mx = need_.policy_mx;
+  told.policy_fault = need_.policy_fault;
+  told.fault = fault;
+  told.why = std::move(why);
+  told.host = host_.host;
+  told.address = host_.endpoint.address;
+  if (session_) told.ehlo = session_->greeting();
+  if (stream_) told.source = stream_->local().address;
+  told.tls = encrypted;
+  tls_->on_session(told);
+}
+
+std::string OutgoingConnection::tls_required() const {
+  const bool asked = need_.by != TlsAsker::nobody || need_.report_only;
+  return asked ? need_.text() : std::string();
+}
+
+// The session failed between STARTTLS and the end of its handshake, or TLS was not good enough.
+Refused OutgoingConnection::refused_for_tls(smtp::client::Failed failed, bool opportunistic) {
+  const bool tls_failed = handshake_failed_ && opportunistic;
+  if (!refusal_) {
+    TlsJudgement judged = judge_without_tls();
+    if (failed.reply.code != 0 && !handshake_failed_)
+      judged = judge_tls(need_, {TlsSeen::Kind::refused, failed.reply.one_line(), {}}, nullptr, {});
+    if (!was_given_up_) tell(judged.fault, judged.why, false);
+    refusal_ = std::move(judged.refused);
+  }
+  if (!refusal_)
+    return Refused{std::move(failed.reply), std::string(name_of(failed.phase)), tls_failed};
+  // RFC 3463 §3.8: 4.7.4 the peer cannot do it, 4.7.5 it did it wrong, 5.7.30 (RFC 8689 §4.2.1).
+  const bool lacks = refusal_->fault == TlsFault::starttls_not_supported;
+  const EnhancedCode code{4, 7, static_cast<std::uint16_t>(lacks ? 4 : 5)};
+  return Refused{Reply(0, code, fmt::format("{}: {}", site(), refusal_->why)), "tls", false,
+                 refusal_->permanent};
+}
+
+// Greeted, perhaps in clear: may a message go this way?
+std::optional<Refused> OutgoingConnection::judge_open_session() {
+  if (!session_->tls()) {
+    if (need_.level == TlsLevel::none) return std::nullopt;
+    TlsJudgement judged = judge_without_tls();
+    tell(judged.fault, judged.why, false);
+    if (judged.refused)
+      return Refused{Reply(0, {4, 7, 4}, fmt::format("{}: {}", site(), judged.refused->why)), "tls",
+                     false, judged.refused->permanent};
+  }
+  const auto refused = judge_requiretls_offer(need_, host_.host, session_->extensions().requiretls);
+  if (!refused) return std::nullopt;
+  return Refused{Reply(550, {5, 7, 30}, fmt::format("{}: {}", site(), refused->why)), "tls", false,
+                 refused->permanent};
 }
 
 Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
@@ -191,14 +289,20 @@ Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
     auto secured = co_await start_tls();
     if (!secured)
       co_return Refused{Reply(0, {4, 7, 5}, "TLS with " + site() + ": " + secured.error().message),
-                        "tls", false};
+                        "tls", false, refusal_ && refusal_->permanent};
   }
   smtp::client::Step step = co_await run();
   opened_in_ = world_.loop.clock().moment() - began;
-  if (std::holds_alternative<smtp::client::Ready>(step)) co_return std::nullopt;
+  if (std::holds_alternative<smtp::client::Ready>(step)) {
+    if (clear == ClearText::this_once) co_return std::nullopt;  // judged before, and told
+    auto refused = judge_open_session();
+    if (refused) co_await quit();
+    co_return refused;
+  }
   if (auto* failed = std::get_if<smtp::client::Failed>(&step)) {
-    const bool tls_failed = handshake_failed_ && tls == smtp::ClientTls::opportunistic;
-    co_return Refused{std::move(failed->reply), std::string(name_of(failed->phase)), tls_failed};
+    if (failed->phase == smtp::Phase::starttls)
+      co_return refused_for_tls(std::move(*failed), tls == smtp::ClientTls::opportunistic);
+    co_return Refused{std::move(failed->reply), std::string(name_of(failed->phase))};
   }
   co_return Refused{Reply(0, {4, 4, 2}, site() + " ended the session before it began"), "greeting",
                     false};
@@ -251,7 +355,6 @@ Task<smtp::client::Step> OutgoingConnection::run() {
     } else if (std::holds_alternative<client::StartTls>(step)) {
       auto secured = co_await start_tls();
       if (!secured) {
-        handshake_failed_ = true;
         session_->tls_failed(secured.error().message);
         if (!stream_) {  // the handshake took the stream with it
           client::Step failed = session_->next();
@@ -274,26 +377,75 @@ Task<void> OutgoingConnection::quit() {
   stream_->close();
 }
 
+namespace {
+
+// A host that the policy forbids before it was spoken to.
+void tell_blocked(const World& world, const OutboundTls& tls, const ConnectPlan& plan,
+                  const HostAddress& host, const TlsRequirement& need) {
+  if (!tls.on_session || plan.route.transport != Transport::mx) return;
+  TlsSession told;
+  told.at = world.loop.clock().now();
+  told.domain = plan.route.domain.ascii();
+  told.policy_type = need.policy_type;
+  told.policy = need.policy_strings;
+  told.mx = need.policy_mx;
+  told.policy_fault = need.policy_fault;
+  told.fault = need.blocked->fault;
+  told.why = need.blocked->why;
+  told.host = host.host;
+  told.address = host.endpoint.address;
+  tls.on_session(told);
+}
+
+struct HostFailure {
+  Reply reply;
+  std::string phase, site, tls_required;
+  bool final = false;  // RFC 7504: this host refuses all mail; RFC 8689: it cannot be better
+};
+
+HostFailure blocked(const HostAddress& host, const TlsRequirement& need) {
+  const TlsRefusal& refusal = *need.blocked;
+  const std::string site =
+      fmt::format("{}[{}]:{}", host.host, host.endpoint.address.text(), host.endpoint.port);
+  Reply reply =
+      refusal.permanent ? Reply(550, {5, 7, 30}, refusal.why) : Reply(0, {4, 7, 5}, refusal.why);
+  return {std::move(reply), "tls", site, need.text(), refusal.permanent};
+}
+
+}  // namespace
+
 Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
     World& world, std::shared_ptr<const DispatcherOptions> options, ConnectPlan plan,
-    std::shared_ptr<const TlsContext> tls, OpenConnections& all, Outcome& failure) {
-  bool all_refuse_mail = !plan.hosts.hosts.empty();  // RFC 7504: 521 or 556 from every host
+    std::shared_ptr<const OutboundTls> tls, OpenConnections& all, Outcome& failure) {
+  bool all_final = !plan.hosts.hosts.empty();
+  const auto note = [&](HostFailure why) {
+    failure.reply = std::move(why.reply);
+    failure.phase = std::move(why.phase);
+    failure.site = std::move(why.site);
+    failure.tls_required = std::move(why.tls_required);
+    all_final = all_final && why.final;
+  };
   for (const HostAddress& host : plan.hosts.hosts) {
     if (plan.only_ipv4 && host.endpoint.address.v6) continue;
+    const TlsRequirement need = requirement_of(plan.route, plan.hosts, host.host, plan.wish);
+    if (need.blocked) {
+      tell_blocked(world, *tls, plan, host, need);
+      note(blocked(host, need));
+      continue;
+    }
     for (ClearText clear : {ClearText::as_route_says, ClearText::this_once}) {
       auto connection =
-          std::make_unique<OutgoingConnection>(world, options, plan.route, host, tls, all);
+          std::make_unique<OutgoingConnection>(world, options, plan.route, host, tls, need, all);
       auto refused = co_await connection->open(clear);
       if (!refused) co_return connection;
-      failure.reply = refused->reply;
-      failure.phase = refused->phase;
-      failure.site = connection->site();
-      if (refused->reply.code != 521 && refused->reply.code != 556) all_refuse_mail = false;
-      if (!refused->tls_failed || all.given_up()) break;
+      const bool refuses_mail = refused->reply.code == 521 || refused->reply.code == 556;
+      note({refused->reply, refused->phase, connection->site(), connection->tls_required(),
+            refuses_mail || refused->permanent});
+      if (!refused->tls_failed || !need.may_be_clear() || all.given_up()) break;
     }
     if (all.given_up()) break;
   }
-  failure.state = all_refuse_mail ? RecipientState::failed : RecipientState::queued;
+  failure.state = all_final ? RecipientState::failed : RecipientState::queued;
   co_return nullptr;
 }
 

@@ -3,9 +3,12 @@
 //   open()  connect -> (TLS at once) -> greeting, EHLO, STARTTLS, login -> Ready     or Refused
 //   run()   drives the session until it is Ready, Done, NeedBody, Failed or Close
 //
-// Timeouts by phase (RFC 5321 §4.5.3.2). A TLS handshake that fails under an opportunistic policy
-// is told as Refused{tls_failed}: the caller may try the same host once more in clear, for this
-// attempt only (SEMANTICS: a downgrade lasts one attempt).
+// Timeouts by phase (RFC 5321 §4.5.3.2). What TLS must be is a TlsRequirement (trust/): after the
+// handshake the chain that was shown is judged by it, and nothing of a message, not even EHLO, goes
+// over a connection that is less. A TLS handshake that fails under an opportunistic requirement is
+// told as Refused{tls_failed}: the caller may try the same host once more in clear, for this
+// attempt only (SEMANTICS: a downgrade lasts one attempt). How each session went is told to
+// OutboundTls::on_session.
 //
 // At an end of the server only a connection that carries content is waited for: its peer may have
 // the message before the answer is here. All others are given up where they are.
@@ -19,6 +22,7 @@
 #include "net/tls.h"
 #include "outbound/dispatcher.h"
 #include "outbound/hosts.h"
+#include "outbound/outbound_tls.h"
 #include "proto/smtp/client.h"
 #include "run/world.h"
 
@@ -28,6 +32,7 @@ struct Refused {
   Reply reply;              // code 0: no reply
   std::string phase;        // "connect", "tls", "greeting", "helo", "auth"
   bool tls_failed = false;  // opportunistic TLS broke: clear text may be tried
+  bool permanent = false;   // no later try can be better (RFC 8689 §4.2.1)
 };
 
 enum class ClearText { as_route_says, this_once };
@@ -49,8 +54,8 @@ class OpenConnections {
 class OutgoingConnection {
  public:
   OutgoingConnection(World& world, std::shared_ptr<const DispatcherOptions> options,
-                     const Route& route, HostAddress host, std::shared_ptr<const TlsContext> tls,
-                     OpenConnections& all);
+                     const Route& route, HostAddress host, std::shared_ptr<const OutboundTls> tls,
+                     TlsRequirement need, OpenConnections& all);
   ~OutgoingConnection();
   OutgoingConnection(const OutgoingConnection&) = delete;
   OutgoingConnection& operator=(const OutgoingConnection&) = delete;
@@ -60,6 +65,7 @@ class OutgoingConnection {
   const HostAddress& host() const { return host_; }
   std::string site() const;  // "mx.wp.pl[212.77.101.4]:25"
   std::optional<TlsFacts> tls() const { return session_ ? session_->tls() : std::nullopt; }
+  std::string tls_required() const;  // Outcome::tls_required
   Duration opened_in() const { return opened_in_; }
   void
   give_up();  // unless it carries content: what it waits for fails; one that is idle may quit()
@@ -71,6 +77,11 @@ class OutgoingConnection {
   struct Dial;
   Task<Result<std::unique_ptr<Stream>>> connect(Moment deadline);
   Task<Result<void>> start_tls();
+  Result<void> judge(TlsStream& secured);
+  Refused refused_for_tls(smtp::client::Failed failed, bool opportunistic);
+  std::optional<Refused> judge_open_session();
+  TlsJudgement judge_without_tls() const;
+  void tell(TlsFault fault, std::string why, bool encrypted) const;
   void gather(std::string bytes);
   Duration timeout_of(smtp::Phase phase) const;
 
@@ -78,7 +89,10 @@ class OutgoingConnection {
   std::shared_ptr<const DispatcherOptions> options_;  // of its time: a reload makes new ones
   Route route_;
   HostAddress host_;
-  std::shared_ptr<const TlsContext> tls_context_;
+  std::shared_ptr<const OutboundTls> tls_;
+  TlsRequirement need_;
+  std::optional<TlsRefusal> refusal_;  // of the chain that was shown
+  std::string handshake_error_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<smtp::ClientSession> session_;
   std::string buffer_;
@@ -98,11 +112,12 @@ class OutgoingConnection {
 struct ConnectPlan {
   const Route& route;
   const HostList& hosts;
+  MessageTlsWish wish = {};
   bool only_ipv4 = false;
 };
 Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
     World& world, std::shared_ptr<const DispatcherOptions> options, ConnectPlan plan,
-    std::shared_ptr<const TlsContext> tls, OpenConnections& all, Outcome& failure);
+    std::shared_ptr<const OutboundTls> tls, OpenConnections& all, Outcome& failure);
 
 // The list of a transport that asks no DNS: a socket of this machine.
 HostList unix_hosts(const Route& route);

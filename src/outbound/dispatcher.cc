@@ -22,6 +22,7 @@ struct Waiting {
   ReadyEntry ready;
   Route route;
   HostList hosts;
+  MessageTlsWish wish;
   bool only_ipv4 = false;
 };
 
@@ -84,7 +85,7 @@ struct Dispatcher::State {
   Hosts& hosts;
   Queue& queue;
   LocalDelivery& local;
-  std::shared_ptr<const TlsContext> tls;
+  std::shared_ptr<const OutboundTls> tls;
   World& world;
   LogSink& log;
   Gauge& open;
@@ -103,13 +104,13 @@ struct Dispatcher::State {
   Signal changed;
 
   State(DispatcherOptions dispatcher_options, Hosts& dispatcher_hosts, Queue& dispatcher_queue,
-        LocalDelivery& local_delivery, std::shared_ptr<const TlsContext> client_tls,
+        LocalDelivery& local_delivery, std::shared_ptr<const OutboundTls> outbound_tls,
         World& dispatcher_world, Metrics& metrics, LogSink& sink)
       : options(std::make_shared<const DispatcherOptions>(std::move(dispatcher_options))),
         hosts(dispatcher_hosts),
         queue(dispatcher_queue),
         local(local_delivery),
-        tls(std::move(client_tls)),
+        tls(std::move(outbound_tls)),
         world(dispatcher_world),
         log(sink),
         open(metrics.gauge("goniec_connections_open", "Connections open now",
@@ -169,7 +170,10 @@ void Dispatcher::State::settle_in_background(ReadyEntry ready, std::vector<Outco
 }
 
 Task<void> Dispatcher::State::carry(ReadyEntry ready) {
-  Waiting waiting{.ready = std::move(ready), .route = {}, .hosts = {}, .only_ipv4 = false};
+  Waiting waiting{
+      .ready = std::move(ready), .route = {}, .hosts = {}, .wish = {}, .only_ipv4 = false};
+  waiting.wish = {waiting.ready.message->sender.requiretls,
+                  waiting.ready.message->tls_policies_off};
   waiting.route = options->routes.route(waiting.ready.entry.domain);
   if (waiting.route.transport == Transport::sink) {
     Outcome swallowed;
@@ -199,9 +203,10 @@ Task<void> Dispatcher::State::carry(ReadyEntry ready) {
 
 void Dispatcher::State::join(Waiting waiting) {
   if (stopping) return queue.give_back(std::move(waiting.ready));
-  // Routes with another login or TLS demand never share a connection.
-  std::string key = fmt::format("{}|{}|{}", waiting.hosts.site, static_cast<int>(waiting.route.tls),
-                                waiting.route.user);
+  // Who wants another login or other TLS never shares a connection.
+  std::string key =
+      fmt::format("{}|{}|{}{}", waiting.hosts.site, static_cast<int>(waiting.route.tls),
+                  waiting.route.user, tls_key_of(waiting.route, waiting.hosts, waiting.wish));
   if (waiting.only_ipv4) key += "|ipv4";
   auto& line = lines[key];
   if (!line) {
@@ -363,6 +368,7 @@ void Dispatcher::State::fail_line(Line& line, Waiting first, const Outcome& fail
   line.proven = false;
   line.last_reply = failure.reply.one_line();
   attempts_failed.add();
+  if (failure.phase == "tls") hosts.forget(first.route);  // its policy may have changed
   fail_one(std::move(first), failure);
   // What waits behind a probe that failed shares its fate; other connections may still be good.
   if (line.connections > 1) return;
@@ -393,7 +399,7 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
   if (!line.waiting.empty()) first.emplace(line.waiting.pop());
   if (first) {
     Outcome failure;
-    const ConnectPlan plan{first->route, first->hosts, first->only_ipv4};
+    const ConnectPlan plan{first->route, first->hosts, first->wish, first->only_ipv4};
     const bool is_probe = !line.proven;
     if (is_probe) ++probing;
     if (is_probe && !line.verdict) watch_probe(line);
@@ -462,10 +468,10 @@ Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connect
 
 // ---------------------------------------------------------------- life
 Dispatcher::Dispatcher(DispatcherOptions options, Hosts& hosts, Queue& queue, LocalDelivery& local,
-                       std::shared_ptr<const TlsContext> client_tls, World& world, Metrics& metrics,
+                       std::shared_ptr<const OutboundTls> tls, World& world, Metrics& metrics,
                        LogSink& log)
-    : state_(std::make_unique<State>(std::move(options), hosts, queue, local, std::move(client_tls),
-                                     world, metrics, log)) {}
+    : state_(std::make_unique<State>(std::move(options), hosts, queue, local, std::move(tls), world,
+                                     metrics, log)) {}
 
 Dispatcher::~Dispatcher() = default;
 

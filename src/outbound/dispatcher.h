@@ -28,7 +28,7 @@
 
 namespace goniec {
 
-class TlsContext;  // net/tls.h
+struct OutboundTls;  // outbound_tls.h
 
 struct DispatcherOptions {
   std::string hostname;
@@ -53,8 +53,7 @@ struct DispatcherOptions {
 class Dispatcher : public Carrier {
  public:
   Dispatcher(DispatcherOptions options, Hosts& hosts, Queue& queue, LocalDelivery& local,
-             std::shared_ptr<const TlsContext> client_tls, World& world, Metrics& metrics,
-             LogSink& log);
+             std::shared_ptr<const OutboundTls> tls, World& world, Metrics& metrics, LogSink& log);
   ~Dispatcher() override;
   void carry(ReadyEntry entry) override;
   void look_again() override;  // what is known of dead sites is forgotten

@@ -13,6 +13,7 @@
 #include "net/tcp.h"
 #include "net/tls.h"
 #include "outbound/doors_for_tests.h"
+#include "outbound/outbound_tls.h"
 #include "outbound/recipient_probe.h"
 #include "run/shard.h"
 
@@ -170,8 +171,9 @@ struct House {
   }
   void start(DispatcherOptions options) {
     options.hostname = "me.test";
-    dispatcher = std::make_unique<Dispatcher>(std::move(options), hosts, queue, *local, nullptr,
-                                              world, metrics, null_log());
+    dispatcher = std::make_unique<Dispatcher>(std::move(options), hosts, queue, *local,
+                                              std::make_shared<const OutboundTls>(), world, metrics,
+                                              null_log());
     queue.add_shard(shard, *dispatcher);
     queue.start();
   }
@@ -597,7 +599,8 @@ Task<> probes(House& house, Server& server) {
   house.start({.hostname = "me.test"});
   VerifyCache cache;
   auto options = routes({House::rule("b.test", House::port_of(server))});
-  RecipientProbe probe(options, house.hosts, cache, nullptr, house.world);
+  RecipientProbe probe(options, house.hosts, cache, std::make_shared<const OutboundTls>(),
+                       house.world);
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ((co_await probe.ask(*Address::parse("x@b.test"))).one_line(), "250 ok");
     EXPECT_EQ((co_await probe.ask(*Address::parse("no@b.test"))).one_line(), "550 5.1.1 nobody");
@@ -620,7 +623,7 @@ Task<> probes_in_vain(House& house, Server& server) {
   house.start({.hostname = "me.test"});
   VerifyCache cache;
   RecipientProbe probe(routes({House::rule("b.test", House::port_of(server))}), house.hosts, cache,
-                       nullptr, house.world);
+                       std::make_shared<const OutboundTls>(), house.world);
   const Reply refused = co_await probe.ask(*Address::parse("x@b.test"));
   EXPECT_EQ(refused.code, 450) << "it says nothing about the recipient";
   EXPECT_NE(refused.one_line().find("you are not welcome"), std::string::npos);

@@ -7,6 +7,8 @@
 #include <unordered_map>
 
 #include "base/text.h"
+#include "net/ask.h"
+#include "outbound/mta_sts_cache.h"
 #include "outbound/mx_rules.h"
 
 namespace goniec {
@@ -31,6 +33,7 @@ HostList failed(RecipientState state, std::uint16_t code, EnhancedCode enhanced,
 struct Hosts::State {
   HostsOptions options;
   World& world;
+  MtaStsCache* mta_sts;
   struct Cached {
     HostList list;
     Moment until{};
@@ -43,6 +46,8 @@ struct Hosts::State {
   Task<HostList> by_mx(Route route, std::uint32_t& ttl);
   Task<bool> add_addresses(HostList& list, MxHost host, std::uint16_t port, bool check_private,
                            std::uint32_t& ttl);
+  Task<void> add_tls(HostList& list, Route route, std::uint32_t& ttl);
+  Moment deadline() const { return world.loop.clock().moment() + options.lookup_deadline; }
 };
 
 // Both families of one host. False: the question could not be answered now.
@@ -143,6 +148,91 @@ Task<HostList> Hosts::State::by_mx(Route route, std::uint32_t& ttl) {
   co_return list;
 }
 
+namespace {
+
+bool may_have_tlsa(const Route& route) {
+  switch (route.transport) {
+    case Transport::mx:
+    case Transport::smtp:
+    case Transport::smtps:
+    case Transport::submission:
+      return route.tls != RouteTls::none;
+    case Transport::lmtp:
+    case Transport::lmtp_unix:
+    case Transport::sink:
+    case Transport::local:
+      return false;
+  }
+  return false;
+}
+
+std::vector<DaneTarget> dane_targets(const Route& route, const HostList& list) {
+  std::vector<DaneTarget> targets;
+  const bool by_mx = route.transport == Transport::mx;
+  for (const HostAddress& host : list.hosts) {
+    const bool is_known = std::ranges::any_of(
+        targets, [&](const DaneTarget& each) { return each.host == host.host; });
+    if (is_known || IpAddress::parse(host.host)) continue;
+    // RFC 7672 §2.2.1: MX hosts of an answer that is not signed have no TLSA; §2.2.2: a host that a
+    // route names needs no MX.
+    targets.push_back({host.host, host.endpoint.port, by_mx ? route.domain.ascii() : std::string(),
+                       !by_mx || list.authenticated});
+  }
+  return targets;
+}
+
+using DaneByHost = std::map<std::string, DaneFinding>;
+
+std::optional<DaneByHost> judge_hosts(Findings& findings, const std::vector<DaneTarget>& targets) {
+  DaneByHost found;
+  bool complete = true;
+  for (const DaneTarget& target : targets) {
+    auto finding = look_up_dane(findings, target);
+    complete = complete && finding.has_value();
+    if (finding) found.emplace(target.host, *std::move(finding));
+  }
+  if (!complete) return std::nullopt;
+  return found;
+}
+
+}  // namespace
+
+// DANE first; MTA-STS only where a host is left that DANE does not vouch for (RFC 8461 §2).
+Task<void> Hosts::State::add_tls(HostList& list, Route route, std::uint32_t& ttl) {
+  auto tls = std::make_shared<HostTls>();
+  const bool by_mx = route.transport == Transport::mx;
+  tls->domain = route.domain.ascii();
+  if (!by_mx)
+    tls->way = TlsSituation::Way::route;
+  else if (list.authenticated)
+    tls->way = TlsSituation::Way::signed_mx;
+  if (options.dane && may_have_tlsa(route)) {
+    const auto targets = dane_targets(route, list);
+    Findings findings;
+    const auto judge = [&targets](Findings& known) { return judge_hosts(known, targets); };
+    tls->dane = co_await ask(world.loop, world.resolver, findings, deadline(), judge);
+    for (const auto& [host, finding] : tls->dane) ttl = std::min(ttl, finding.ttl_seconds);
+  }
+  const bool all_by_dane = std::ranges::all_of(list.hosts, [&](const HostAddress& host) {
+    const auto found = tls->dane.find(host.host);
+    return found != tls->dane.end() && found->second.state == DaneState::usable;
+  });
+  const bool asks_mta_sts = by_mx && mta_sts && options.mta_sts && !all_by_dane &&
+                            !route.domain.is_literal() && route.tls != RouteTls::none;
+  if (asks_mta_sts) {
+    MtaStsAnswer answer = co_await mta_sts->find(world, route.domain, deadline());
+    tls->mta_sts = std::move(answer.policy);
+    tls->mta_sts_fault = answer.fault;
+    tls->mta_sts_why = std::move(answer.why);
+    if (answer.cannot_tell)
+      list = failed(RecipientState::queued, 451, {4, 4, 3},
+                    fmt::format("whether MTA-STS of {} asks for TLS cannot be told now: {}",
+                                tls->domain, tls->mta_sts_why),
+                    list.source);
+  }
+  list.tls = std::move(tls);
+}
+
 Task<HostList> Hosts::State::look_up(Route route, std::uint32_t& ttl) {
   HostList list;
   if (route.transport == Transport::mx) {
@@ -160,6 +250,7 @@ Task<HostList> Hosts::State::look_up(Route route, std::uint32_t& ttl) {
     }
     order_addresses(list.hosts, options.addresses);
   }
+  if (!list.failure) co_await add_tls(list, route, ttl);
   // The site: the same hosts on the same ports are one site, in whatever order they came.
   std::vector<std::string> names;
   for (const HostAddress& host : list.hosts)
@@ -171,12 +262,68 @@ Task<HostList> Hosts::State::look_up(Route route, std::uint32_t& ttl) {
   co_return list;
 }
 
+namespace {
+
+std::string cache_key(const Route& route) {
+  return fmt::format("{} {} {}:{}{}", name_of(route.transport),
+                     route.transport == Transport::mx ? route.domain.ascii() : std::string(),
+                     route.host, route.port, route.tls == RouteTls::none ? " clear" : "");
+}
+
+RouteTlsWish wish_of(const Route& route) {
+  switch (route.tls) {
+    case RouteTls::none:
+      return route.transport == Transport::smtps ? RouteTlsWish::required : RouteTlsWish::none;
+    case RouteTls::required:
+      return RouteTlsWish::required;
+    case RouteTls::opportunistic:
+      return RouteTlsWish::opportunistic;
+  }
+  return RouteTlsWish::opportunistic;
+}
+
+}  // namespace
+
+TlsRequirement requirement_of(const Route& route, const HostList& list, const std::string& host,
+                              const MessageTlsWish& wish) {
+  if (route.transport == Transport::lmtp_unix) return {};  // it does not leave this machine
+  TlsSituation situation;
+  situation.host = host;
+  situation.domain = route.domain.ascii();
+  situation.route = wish_of(route);
+  situation.route_rule = route.rule;
+  situation.way =
+      route.transport == Transport::mx ? TlsSituation::Way::mx : TlsSituation::Way::route;
+  situation.wish = wish;
+  if (list.tls) {
+    situation.way = list.tls->way;
+    situation.mta_sts = list.tls->mta_sts;
+    if (auto found = list.tls->dane.find(host); found != list.tls->dane.end())
+      situation.dane = found->second;
+  }
+  TlsRequirement need = require_tls(situation);
+  if (list.tls) need.policy_fault = list.tls->mta_sts_fault;
+  return need;
+}
+
+std::string tls_key_of(const Route& route, const HostList& list, const MessageTlsWish& wish) {
+  std::map<std::string, std::string> keys;  // in whatever order the hosts are tried
+  for (const HostAddress& host : list.hosts)
+    if (!keys.contains(host.host))
+      keys[host.host] = requirement_of(route, list, host.host, wish).key();
+  std::string text;
+  for (const auto& [host, key] : keys)
+    if (!key.empty()) text += fmt::format(" {}={}", host, key);
+  return text;
+}
+
+void Hosts::forget(const Route& route) {
+  state_->cache.erase(cache_key(route));
+}
+
 Task<HostList> Hosts::find(Route route) {
   State& state = *state_;
-  const std::string key =
-      fmt::format("{} {} {}:{}", name_of(route.transport),
-                  route.transport == Transport::mx ? route.domain.ascii() : std::string(),
-                  route.host, route.port);
+  const std::string key = cache_key(route);
   for (;;) {
     auto cached = state.cache.find(key);
     if (cached != state.cache.end() && cached->second.until > state.world.loop.clock().moment())
@@ -201,8 +348,8 @@ Task<HostList> Hosts::find(Route route) {
   co_return list;
 }
 
-Hosts::Hosts(HostsOptions options, World& world)
-    : state_(std::make_unique<State>(State{std::move(options), world, {}, {}})) {}
+Hosts::Hosts(HostsOptions options, World& world, MtaStsCache* mta_sts)
+    : state_(std::make_unique<State>(State{std::move(options), world, mta_sts, {}, {}})) {}
 Hosts::~Hosts() = default;
 
 void Hosts::set_options(HostsOptions options) {

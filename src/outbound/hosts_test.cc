@@ -8,6 +8,8 @@
 
 #include "net/tcp.h"
 #include "outbound/doors_for_tests.h"
+#include "outbound/mta_sts_cache.h"
+#include "run/disk.h"
 #include "run/shard.h"
 
 namespace goniec {
@@ -252,6 +254,90 @@ TEST_F(HostsTest, ARelayNamedByARouteMayBePrivateAndMayNotBePermanentlyGone) {
   EXPECT_EQ(shown(find(hosts, route)), "queued 451 4.4.4");
   route.host = "192.168.1.5";
   EXPECT_EQ(shown(find(hosts, route)), "192.168.1.5[192.168.1.5]");
+}
+
+// A host of a zone that is signed, and what its TLSA says.
+void add_signed(TableResolver& zone, const std::string& domain, const std::string& host) {
+  zone.add_mx(domain, 10, host);
+  zone.add_address(host, "198.51.100.1");
+  zone.set(host, DnsType::aaaa, DnsStatus::no_data);
+  zone.add("_25._tcp." + host, DnsType::tlsa, DnsTlsa{3, 1, 1, std::string(32, 'x')});
+  for (auto& [question, answer] : zone.answers) answer.authenticated = true;
+}
+
+TEST_F(HostsTest, ASignedWayLeadsToTlsa) {
+  add_signed(resolver_, "b.test", "one.test");
+  Hosts hosts(options(), world_);
+  const Route route = mx_route("b.test");
+  const HostList list = find(hosts, route);
+  const TlsRequirement need = requirement_of(route, list, "one.test", {});
+  EXPECT_EQ(need.proof, TlsProof::dane) << need.text();
+  EXPECT_NE(tls_key_of(route, list, {}), "");
+  EXPECT_EQ(tls_key_of(route, list, {.requiretls = false, .policies_off = true}), "");
+  EXPECT_NE(tls_key_of(route, list, {.requiretls = true, .policies_off = false}),
+            tls_key_of(route, list, {}));
+}
+
+TEST_F(HostsTest, OfAnUnsignedMxNoTlsaIsAsked) {
+  add_signed(resolver_, "b.test", "one.test");
+  resolver_.answers[{"b.test", DnsType::mx}].authenticated = false;
+  Hosts hosts(options(), world_);
+  const Route route = mx_route("b.test");
+  const HostList list = find(hosts, route);
+  EXPECT_EQ(resolver_.questions, 3) << "MX, AAAA, A";
+  EXPECT_EQ(requirement_of(route, list, "one.test", {}).by, TlsAsker::nobody);
+  EXPECT_EQ(tls_key_of(route, list, {}), "");
+}
+
+TEST_F(HostsTest, AFailingLookupOfTlsaBlocksTheHostAlone) {
+  add_signed(resolver_, "b.test", "one.test");
+  add_signed(resolver_, "b.test", "two.test");
+  resolver_.set("_25._tcp.one.test", DnsType::tlsa, DnsStatus::bogus);
+  Hosts hosts(options(), world_);
+  const Route route = mx_route("b.test");
+  const HostList list = find(hosts, route);
+  EXPECT_TRUE(requirement_of(route, list, "one.test", {}).blocked);
+  EXPECT_FALSE(requirement_of(route, list, "two.test", {}).blocked);
+}
+
+class PolicyWeb final : public HttpFetch {
+ public:
+  Task<Result<HttpResponse>> fetch(HttpRequest request, Moment) override {
+    const bool known = request.url.find("mta-sts.a.test/") != std::string::npos;
+    if (!known) co_return fail(ErrorKind::closed, "nobody there");
+    co_return HttpResponse{200,
+                           {{"content-type", "text/plain"}},
+                           "version: STSv1\nmode: enforce\nmx: one.test\nmax_age: 86400\n"};
+  }
+};
+
+TEST_F(HostsTest, DomainsWithTheSameHostsAndOtherPoliciesShareNoConnection) {
+  PolicyWeb web;
+  World world{shard_, network_, resolver_, web, offload_};
+  SystemDisk disk;
+  MtaStsCache cache({}, disk);
+  Hosts hosts(options(), world, &cache);
+  for (const auto* domain : {"a.test", "b.test"}) resolver_.add_mx(domain, 10, "one.test");
+  resolver_.add_address("one.test", "198.51.100.1");
+  resolver_.add("_mta-sts.a.test", DnsType::txt, std::string("v=STSv1; id=1"));
+  const Route a = mx_route("a.test"), b = mx_route("b.test");
+  const HostList with = find(hosts, a), without = find(hosts, b);
+  EXPECT_EQ(with.site, without.site);
+  EXPECT_EQ(requirement_of(a, with, "one.test", {}).proof, TlsProof::mta_sts);
+  EXPECT_EQ(requirement_of(b, without, "one.test", {}).by, TlsAsker::nobody);
+  EXPECT_NE(tls_key_of(a, with, {}), tls_key_of(b, without, {}));
+}
+
+TEST_F(HostsTest, ABogusRecordOfMtaStsMakesMailWait) {
+  PolicyWeb web;
+  World world{shard_, network_, resolver_, web, offload_};
+  SystemDisk disk;
+  MtaStsCache cache({}, disk);
+  Hosts hosts(options(), world, &cache);
+  resolver_.add_mx("a.test", 10, "one.test");
+  resolver_.add_address("one.test", "198.51.100.1");
+  resolver_.set("_mta-sts.a.test", DnsType::txt, DnsStatus::bogus);
+  EXPECT_EQ(shown(find(hosts, mx_route("a.test"))), "queued 451 4.4.3");
 }
 
 }  // namespace

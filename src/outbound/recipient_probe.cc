@@ -46,11 +46,11 @@ Task<Reply> put_question(OutgoingConnection& connection, const Address& recipien
 }  // namespace
 
 RecipientProbe::RecipientProbe(DispatcherOptions options, Hosts& hosts, VerifyCache& cache,
-                               std::shared_ptr<const TlsContext> client_tls, World& world)
+                               std::shared_ptr<const OutboundTls> tls, World& world)
     : options_(impatient(std::move(options))),
       hosts_(hosts),
       cache_(cache),
-      tls_(std::move(client_tls)),
+      tls_(std::move(tls)),
       world_(world) {}
 
 void RecipientProbe::set_options(DispatcherOptions options) {

@@ -24,7 +24,7 @@ class RecipientProbe {
   static constexpr std::size_t questions = 20;
 
   RecipientProbe(DispatcherOptions options, Hosts& hosts, VerifyCache& cache,
-                 std::shared_ptr<const TlsContext> client_tls, World& world);
+                 std::shared_ptr<const OutboundTls> tls, World& world);
   Task<Reply> ask(Address recipient);
   void set_options(DispatcherOptions options);  // reload: the routes
 
@@ -34,7 +34,7 @@ class RecipientProbe {
   std::shared_ptr<const DispatcherOptions> options_;
   Hosts& hosts_;
   VerifyCache& cache_;
-  std::shared_ptr<const TlsContext> tls_;
+  std::shared_ptr<const OutboundTls> tls_;
   World& world_;
   std::size_t under_way_ = 0;
 };

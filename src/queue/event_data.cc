@@ -62,6 +62,7 @@ std::string outcome_event_data(const Message& message, const Entry& entry, const
   json.real(seconds(outcome.delay_transmit)).end();
   if (outcome.state == RecipientState::queued) json.key("next_at").text(to_rfc3339(next_at));
   write_tls(json, outcome.tls);
+  if (!outcome.tls_required.empty()) json.key("tls_required").text(outcome.tls_required);
   json.key("from").text(message.sender.address.text()).key("size").number(message.content.size());
   json.end();
   return std::move(json).take();

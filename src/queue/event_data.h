@@ -13,7 +13,7 @@
 //   {"stage":"deliver","ms":12.5,"route":"mx","site":"mx.wp.pl[212.77.101.4]:25","phase":"dot",
 //    "reply":"250 2.0.0 Ok","dsn":"2.0.0","tries":1,"delays":[queue,connect,transmit in seconds],
 //    "delay":1.2,"next_at":RFC3339,
-//    "tls":{…},"from":"a@b","size":1832}
+//    "tls":{…},"tls_required":"verified, by DANE (…)","from":"a@b","size":1832}
 // held, released, retried, deleted: {"reason":"…"}      delay_notice, dsn_sent: {"message":"ID of
 // the DSN","action":"failed"} expanded: {"to":["a@b","c@d"],"rule":"alias"}
 #pragma once

@@ -140,6 +140,7 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   std::size_t response_limit = 1 << 20;
+  bool only_public = false;  // an address that is loopback, private… is as if it were not there
 };
 struct HttpResponse {
   unsigned status = 0;

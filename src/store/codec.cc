@@ -26,7 +26,7 @@ void write_sender(RowWriter& row, const Sender& sender) {
   row.flag(sender.declared_size.has_value());
   row.number(sender.declared_size.value_or(0));
   row.number(static_cast<unsigned>(sender.body));
-  row.flag(sender.smtputf8);
+  row.flags(sender.smtputf8, sender.requiretls);
   row.number(static_cast<unsigned>(sender.ret));
   row.optional_text(sender.envelope_id);
 }
@@ -38,7 +38,9 @@ Sender read_sender(RowReader& row) {
   const auto size = row.number();
   if (declared) sender.declared_size = size;
   sender.body = row.one_of(BodyType::eight_bit);
-  sender.smtputf8 = row.flag();
+  const auto asked = row.flags();
+  sender.smtputf8 = asked.first;
+  sender.requiretls = asked.second;
   sender.ret = row.one_of(DsnReturn::headers);
   sender.envelope_id = row.optional_text();
   return sender;
@@ -83,7 +85,7 @@ void encode_message(const StoredMessage& stored, std::string& out) {
   row.text(message.stream);
   row.number(message.priority);
   row.time(message.not_before);
-  row.flag(message.requires_8bit);
+  row.flags(message.requires_8bit, message.tls_policies_off);
   row.flag(message.verified_sender);
   row.number(message.content.body_octets);
   row.number(message.content.body_chunks);
@@ -110,7 +112,9 @@ Result<StoredMessage> decode_message(std::string_view bytes, MessageId id) {
   message.stream = row.text();
   message.priority = row.small<std::uint8_t>();
   message.not_before = row.time();
-  message.requires_8bit = row.flag();
+  const auto told = row.flags();
+  message.requires_8bit = told.first;
+  message.tls_policies_off = told.second;
   message.verified_sender = row.flag();
   message.content.body_octets = row.number();
   message.content.body_chunks = row.small<std::uint32_t>();

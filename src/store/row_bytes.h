@@ -42,6 +42,10 @@ class RowWriter {
     out_.append(value);
   }
   void flag(bool value) { out_.push_back(value ? 1 : 0); }
+  // Flags that came after the format: the first bit is the flag that stood there before them.
+  void flags(bool first, bool second) {
+    out_.push_back(static_cast<char>((first ? 1 : 0) | (second ? 2 : 0)));
+  }
   void address(const Address& address) {
     text(address.local());
     text(address.domain().ascii());
@@ -117,6 +121,13 @@ class RowReader {
   }
   std::string text() { return std::string(view()); }
   bool flag() { return raw<std::uint8_t>() != 0; }
+  struct Flags {
+    bool first = false, second = false;
+  };
+  Flags flags() {
+    const auto bits = raw<std::uint8_t>();
+    return {(bits & 1) != 0, (bits & 2) != 0};
+  }
   Domain domain() {
     const auto ascii = view();
     if (ascii.empty()) return {};

@@ -136,6 +136,7 @@ StoredMessage stored_message(const SpoolRequest& request, std::uint32_t chunks_b
   message.priority = given.priority;
   message.not_before = given.not_before;
   message.requires_8bit = given.requires_8bit;
+  message.tls_policies_off = given.tls_policies_off;
   message.verified_sender = given.verified_sender;
   message.content.body_octets = content.body_octets;
   message.content.body_chunks = content.body_chunks;

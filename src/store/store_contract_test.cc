@@ -112,6 +112,8 @@ TEST_P(StoreContract, ASpooledMessageIsListedWithAllItsFieldsAndItsContentIsRead
   request.message.sender.envelope_id = "xyz";
   request.message.sender.declared_size = 1234;
   request.message.sender.ret = DsnReturn::headers;
+  request.message.sender.requiretls = true;
+  request.message.tls_policies_off = true;
   request.message.parent = MessageId{7};
   request.message.stream = "bulk";
   request.entries[0].recipients[1].recipient.notify.success = true;
@@ -130,6 +132,10 @@ TEST_P(StoreContract, ASpooledMessageIsListedWithAllItsFieldsAndItsContentIsRead
   EXPECT_EQ(item.message.sender.envelope_id, "xyz");
   EXPECT_EQ(item.message.sender.declared_size, 1234u);
   EXPECT_EQ(item.message.sender.ret, DsnReturn::headers);
+  EXPECT_TRUE(item.message.sender.requiretls);
+  EXPECT_FALSE(item.message.sender.smtputf8);
+  EXPECT_TRUE(item.message.tls_policies_off);
+  EXPECT_FALSE(item.message.requires_8bit);
   EXPECT_EQ(item.octets, request.message.content.size());
   EXPECT_EQ(item.entry.domain.ascii(), "wp.pl");
   EXPECT_EQ(item.entry.state, EntryState::leased);

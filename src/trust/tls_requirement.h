@@ -91,6 +91,7 @@ struct TlsRequirement {
   // The policy that stands behind it, for reports (RFC 8460 §4.4).
   std::string policy_type = "no-policy-found";  // "tlsa", "sts"
   std::vector<std::string> policy_strings, policy_mx;
+  TlsFault policy_fault = TlsFault::none;  // the policy itself could not be had: sts-policy-…
 
   bool may_be_clear() const { return !blocked && level <= TlsLevel::opportunistic; }
   std::string text() const;  // "verified by DANE (…)", "opportunistic"

@@ -522,6 +522,8 @@ std::string ClientSession::State::mail_command() const {
   if (extensions.size) line += fmt::format(" SIZE={}", asked_for.size);
   if (asked_for.eight_bit) line += " BODY=8BITMIME";
   if (open->utf8) line += " SMTPUTF8";
+  // RFC 8689 §4.2.1; that the peer offers it was looked at before it came to a transaction.
+  if (sender.requiretls && extensions.requiretls && tls) line += " REQUIRETLS";
   if (extensions.dsn) {  // RFC 3461 §4.3, §4.4
     if (sender.ret == DsnReturn::full) line += " RET=FULL";
     if (sender.ret == DsnReturn::headers) line += " RET=HDRS";

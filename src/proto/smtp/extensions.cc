@@ -86,13 +86,28 @@ Parsed<void> take_auth(Sender&, const Parameter& parameter, const ParameterRules
   return {};
 }
 
+// RFC 8689 §2: only where it was offered, and that is in TLS.
+Parsed<void> take_requiretls(Sender& sender, const Parameter& parameter,
+                             const ParameterRules& rules) {
+  if (!rules.requiretls)
+    return refuse(555, {5, 5, 4}, "REQUIRETLS is offered in TLS alone: STARTTLS comes first");
+  if (parameter.value) return bad_value("REQUIRETLS takes no value");
+  sender.requiretls = true;
+  return {};
+}
+
 struct MailParameter {
   std::string_view name;
   MailCheck take;
 };
 constexpr MailParameter kMailParameters[] = {
-    {"SIZE", take_size}, {"BODY", take_body},         {"SMTPUTF8", take_smtputf8},
-    {"RET", take_ret},   {"ENVID", take_envelope_id}, {"AUTH", take_auth},
+    {"SIZE", take_size},
+    {"BODY", take_body},
+    {"SMTPUTF8", take_smtputf8},
+    {"RET", take_ret},
+    {"ENVID", take_envelope_id},
+    {"AUTH", take_auth},
+    {"REQUIRETLS", take_requiretls},
 };
 
 // ---------------------------------------------------------------- RCPT
@@ -200,6 +215,7 @@ Reply ehlo_reply(const Offers& offers) {
   lines.insert(lines.end(), {"PIPELINING", fmt::format("SIZE {}", offers.message_octets),
                              "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES"});
   if (offers.starttls) lines.push_back("STARTTLS");
+  if (offers.requiretls) lines.push_back("REQUIRETLS");
   if (!offers.mechanisms.empty()) {
     lines.push_back(fmt::format("AUTH {}", fmt::join(offers.mechanisms, " ")));
   }

@@ -21,6 +21,7 @@ struct Offers {
   std::uint64_t message_octets = 0;
   std::size_t transactions = 0, recipients = 0;
   bool starttls = false;
+  bool requiretls = false;              // RFC 8689 §2: in TLS alone
   std::vector<std::string> mechanisms;  // empty: no AUTH
 };
 Reply ehlo_reply(const Offers& offers);  // RFC 5321 §4.1.1.1; lines of at most 512 octets
@@ -29,6 +30,7 @@ struct ParameterRules {
   bool extended = false;  // EHLO or LHLO was said: without it no parameter is known
   bool login = false;     // AUTH was offered: MAIL AUTH= is known
   std::uint64_t message_octets = 0;
+  bool requiretls = false;  // REQUIRETLS was offered
 };
 
 Parsed<Sender> parse_mail(std::string_view arguments,

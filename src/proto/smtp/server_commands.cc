@@ -125,6 +125,7 @@ void ServerSession::State::answered_helo(const Reply& reply) {
   offers.transactions = options.limits.transactions;
   offers.recipients = options.limits.recipients;
   offers.starttls = options.tls_offered && !tls_active;
+  offers.requiretls = tls_active;
   if (login_possible()) offers.mechanisms = options.mechanisms;  // RFC 4954 §4: never in clear
   accept(ehlo_reply(offers));
 }
@@ -149,7 +150,8 @@ void ServerSession::State::mail(std::string_view arguments) {
     return refuse(Reply(421, {4, 7, 0}, "enough messages in one session, connect again"),
                   "session.transactions");
   }
-  ParameterRules rules{transaction.extended, options.login_offered, options.limits.message_octets};
+  ParameterRules rules{transaction.extended, options.login_offered, options.limits.message_octets,
+                       tls_active};
   Parsed<Sender> sender = parse_mail(arguments, rules);
   if (!sender) {
     if (sender.error().code == 552) return refuse(sender.error(), "message.size");
@@ -177,7 +179,7 @@ void ServerSession::State::rcpt(std::string_view arguments) {
     return fail_command(Reply(503, {5, 5, 1}, "recipients come before the first chunk"),
                         "command.order");
   }
-  ParameterRules rules{transaction.extended, false, options.limits.message_octets};
+  ParameterRules rules{transaction.extended, false, options.limits.message_octets, false};
   Parsed<RecipientArguments> parsed = parse_rcpt(arguments, rules, transaction.sender.smtputf8);
   if (!parsed) return fail_command(parsed.error(), "rcpt.grammar");
   auto& recipients = transaction.recipients;
