@@ -106,6 +106,7 @@ struct Queue::State {
   // First shard's loop only:
   Signal wake;
   Instant sleeping_until{};
+  std::uint64_t sleeps = 0;  // numbers them
   bool lease_loop_done = true;
 
   Counter& received;
@@ -289,7 +290,10 @@ Task<void> Queue::State::sleep_until_due(std::optional<Instant> due) {
                                 longest_wait);
   const bool has_room = in_window.load() < current_options()->limits.window_entries;
   sleeping_until = has_room ? now + wait : Instant{};  // what comes due wakes nobody without room
-  loop.at(loop.clock().moment() + wait, [this] { wake.notify_all(); });
+  // Only of this sleep: who was woken before its time would be woken by both from then on.
+  loop.at(loop.clock().moment() + wait, [this, sleep = ++sleeps] {
+    if (sleep == sleeps) wake.notify_all();
+  });
   co_await wake.wait();
   sleeping_until = Instant{};
 }

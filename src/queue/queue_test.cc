@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "run/shard.h"
+#include "sim/world.h"
 
 namespace goniec {
 namespace {
@@ -25,6 +26,25 @@ class Collector final : public Carrier {
   }
   std::vector<ReadyEntry> entries;
 };
+
+SpoolRequest request_to(const std::string& domain, const std::string& body, MessageId id,
+                        Instant now) {
+  SpoolRequest request;
+  request.message.id = id;
+  request.message.received_at = now;
+  request.message.content.header = "Subject: x\r\n\r\n";
+  request.message.content.body_octets = body.size();
+  request.message.content.body_chunks = 1;
+  request.chunks = {body};
+  Entry entry;
+  entry.id.message = id;
+  entry.domain = *Domain::parse(domain);
+  entry.due = now;
+  entry.expires = entry.due + std::chrono::hours(1);
+  entry.recipients.push_back({.recipient = {.address = *Address::parse("x@" + domain)}});
+  request.entries = {std::move(entry)};
+  return request;
+}
 
 struct House {
   Shard shard;
@@ -56,21 +76,9 @@ struct House {
  private:
   enum class Lease { at_once, later };
   SpoolRequest request_to(const std::string& domain, const std::string& body, Lease lease) {
-    SpoolRequest request;
+    auto request = goniec::request_to(domain, body, queue.next_id(shard.clock(), shard.random()),
+                                      shard.clock().now());
     request.lease = lease == Lease::at_once;
-    request.message.id = queue.next_id(shard.clock(), shard.random());
-    request.message.received_at = shard.clock().now();
-    request.message.content.header = "Subject: x\r\n\r\n";
-    request.message.content.body_octets = body.size();
-    request.message.content.body_chunks = 1;
-    request.chunks = {body};
-    Entry entry;
-    entry.id.message = request.message.id;
-    entry.domain = *Domain::parse(domain);
-    entry.due = shard.clock().now();
-    entry.expires = entry.due + std::chrono::hours(1);
-    entry.recipients.push_back({.recipient = {.address = *Address::parse("x@" + domain)}});
-    request.entries = {std::move(entry)};
     return request;
   }
 };
@@ -187,6 +195,40 @@ Task<> full_window(House& house) {
 TEST(Queue, AFullWindowOfTheConfiguredSizeIsFilledAgainWhenSomethingLeaves) {
   House house({.window_entries = 2});
   run_until_done(house.shard, full_window(house));
+}
+
+// ---------------------------------------------------------------- sleep
+
+TEST(Queue, WakesNoOftenerForHavingBeenWoken) {
+  SimLoop loop(1);
+  Metrics metrics;
+  auto store = make_memory_store({}, loop.clock());
+  Committer committer(*store, {.settle_linger = Duration(0)}, metrics, null_log(), &loop);
+  ReaderPool readers(*store, 0);
+  Queue queue({.hostname = "me.test"}, committer, readers, metrics, null_log());
+  Collector collector;
+  queue.add_shard(loop, collector);
+  const auto steps_of_an_hour = [&loop] {
+    const std::uint64_t before = loop.steps();
+    loop.run_for(std::chrono::hours(1));
+    return loop.steps() - before;
+  };
+  SpoolRequest request = request_to("later.test", "text\r\n",
+                                    queue.next_id(loop.clock(), loop.random()), loop.clock().now());
+  request.lease = false;
+  request.entries[0].due += std::chrono::days(1);
+  request.entries[0].expires += std::chrono::days(2);
+  const QueueItem item{request.message, request.entries[0], 0};
+  EXPECT_TRUE(loop.run(committer.spool(loop, std::move(request))).has_value());
+  queue.start();
+  const std::uint64_t quiet = steps_of_an_hour();
+  for (int times = 0; times < 50; ++times) {
+    loop.run_for(std::chrono::seconds(1));
+    const auto action = times % 2 ? QueueAction::release : QueueAction::hold;
+    EXPECT_TRUE(loop.run(queue.change(loop, item, action, "by hand")).has_value());
+  }
+  loop.run_for(std::chrono::minutes(1));
+  EXPECT_LE(steps_of_an_hour(), 2 * quiet) << "each that woke it left a timer that wakes it again";
 }
 
 }  // namespace
