@@ -78,7 +78,11 @@ Task<bool> Hosts::State::add_addresses(HostList& list, MxHost host, std::uint16_
                       address.text()));
       continue;
     }
-    list.hosts.push_back(HostAddress{host.name, Endpoint{address, port}, host.preference});
+    const Endpoint endpoint{address, port};
+    const bool is_known = std::ranges::any_of(list.hosts, [&](const HostAddress& known) {
+      return known.host == host.name && known.endpoint == endpoint;
+    });
+    if (!is_known) list.hosts.push_back(HostAddress{host.name, endpoint, host.preference});
   }
   co_return answered;
 }

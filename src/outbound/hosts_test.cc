@@ -75,6 +75,15 @@ const std::vector<Case>& cases() {
          z.add_address("one.test", "2001:db8:1::1");
        },
        "one.test[2001:db8:1::1] one.test[198.51.100.1] one.test[198.51.100.2]"},
+      {"a host that is named twice, once",
+       [](Zone& z) {
+         z.add_mx("b.test", 20, "one.test");
+         z.add_mx("b.test", 10, "one.test");
+         z.add_mx("b.test", 15, "two.test");
+         z.add_address("one.test", "198.51.100.1");
+         z.add_address("two.test", "198.51.100.1");
+       },
+       "one.test[198.51.100.1] two.test[198.51.100.1]"},
       {"no MX: the domain itself",
        [](Zone& z) {
          z.set("b.test", mx, DnsStatus::no_data);
