@@ -4,6 +4,7 @@
 #include <list>
 
 #include "net/tls.h"
+#include "sim/heap.h"
 
 namespace goniec {
 namespace {
@@ -11,6 +12,7 @@ namespace {
 constexpr const char* own_address = "10.0.0.1";
 
 struct Life {
+  HeapOwner heap = new_heap_owner();
   bool over = false;
 };
 using LifePtr = std::shared_ptr<Life>;
@@ -19,7 +21,7 @@ struct Gate {  // lets the living through
   const Life& life;
   bool await_ready() const { return !life.over; }
   void await_suspend(std::coroutine_handle<>) const {}
-  void await_resume() const {}
+  void await_resume() const { set_heap_owner(life.heap); }
 };
 
 // ---------------------------------------------------------------- loop
@@ -35,6 +37,7 @@ class MortalLoop final : public Loop {
  private:
   Work gated(Work work) {
     return [life = life_, job = std::move(work)]() mutable {
+      const HeapScope scope(life->heap);
       if (!life->over) job();
     };
   }
@@ -58,6 +61,7 @@ class MortalOffload final : public Offload {
 struct Held {  // a stream and what its end is told to
   std::unique_ptr<Stream> stream;
   std::function<void()> ended;
+  std::function<void()> worked;
   void end() {
     stream->close();
     if (auto tell = std::exchange(ended, nullptr)) tell();
@@ -74,6 +78,7 @@ Task<Result<void>> wait_readable(HeldPtr held, LifePtr life) {
 Task<Result<std::size_t>> read(HeldPtr held, LifePtr life, std::span<char> into) {
   auto result = co_await held->stream->read(into);
   co_await Gate{*life};
+  held->worked();
   co_return result;
 }
 
@@ -115,7 +120,7 @@ struct Wire {  // what is open, so that a death closes it
 
   std::unique_ptr<Stream> hold(std::unique_ptr<Stream> stream, std::function<void()> ended) {
     streams.remove_if([](const auto& each) { return each.expired(); });
-    auto held = std::make_shared<Held>(std::move(stream), std::move(ended));
+    auto held = std::make_shared<Held>(std::move(stream), std::move(ended), watch.worked);
     streams.push_back(held);
     return std::make_unique<MortalStream>(std::move(held), life);
   }
@@ -147,13 +152,14 @@ class MortalListener final : public Listener {
 Task<Result<std::unique_ptr<Stream>>> connect(SimNetwork& network, std::shared_ptr<Wire> wire,
                                               Endpoint to, std::optional<IpAddress> from,
                                               Moment deadline) {
+  for (std::size_t call = 0; call < wire->watch.calls_at_once; ++call)
+    wire->watch.calling(to.address);
   auto stream = co_await network.connect(to, from, deadline);
-  if (!stream) {
-    co_await Gate{*wire->life};
-    co_return std::unexpected(stream.error());
-  }
-  if (wire->life->over) (*stream)->close();
+  if (wire->life->over && stream) (*stream)->close();
   co_await Gate{*wire->life};
+  for (std::size_t call = stream ? 1 : 0; call < wire->watch.calls_at_once; ++call)
+    wire->watch.given_up(to.address);
+  if (!stream) co_return std::unexpected(stream.error());
   wire->watch.opened(to.address);
   co_return wire->hold(std::move(*stream), [watch = wire->watch, to] { watch.closed(to.address); });
 }
@@ -256,8 +262,9 @@ Store& FalseNode::store() {
   return *state_->core.store;
 }
 
-double FalseNode::window_entries() {
-  return state_->metrics.gauge("goniec_queue_window_entries", "").value();
+NodeLoad FalseNode::load() {
+  Admission& admission = *state_->core.admission;
+  return {admission.connections(), admission.drafts(), heap_octets_of(state_->life->heap)};
 }
 
 void FalseNode::kill() {
@@ -281,10 +288,28 @@ Task<void> FalseNode::stop() {
   co_await state.core.stop(state.parts, NodeCore::ShardRole::first, until);
 }
 
+namespace {
+
+void set_limits(NodeCore& core, ShardParts& parts, const FalseLimits& limits) {
+  QueueOptions queue = queue_options(core.settings());
+  queue.limits = limits.queue;
+  core.queue->set_options(std::move(queue));
+  core.admission->set_limits(limits.admission);
+  DispatcherOptions dispatcher = dispatcher_options(core.settings());
+  dispatcher.connections = limits.connections;
+  dispatcher.messages_per_connection = limits.messages_per_connection;
+  dispatcher.dead_pause = limits.dead_pause;
+  parts.dispatcher->set_options(std::move(dispatcher));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<FalseNode>> FalseNode::start(Config config, FalseWorld world,
                                                     std::unique_ptr<Store> store, LogSink& log,
-                                                    ConnectionWatch watch) {
+                                                    ConnectionWatch watch,
+                                                    const FalseLimits& limits) {
   auto state = std::make_unique<State>(std::move(config), world, log, std::move(watch));
+  const HeapScope scope(state->life->heap);
   NodeCore& core = state->core;
   core.store = std::move(store);
   core.inbound_now =
@@ -295,6 +320,7 @@ Result<std::unique_ptr<FalseNode>> FalseNode::start(Config config, FalseWorld wo
   static NoWeb no_web;
   core.make_shard(state->parts,
                   World{state->loop, state->network, state->resolver, no_web, state->offload});
+  set_limits(core, state->parts, limits);
   std::vector<std::unique_ptr<Listener>> listeners;
   for (const ListenerOption& option : core.settings().listeners)
     listeners.push_back(TRY(state->network.listen({option.address, false, 1024})));

@@ -22,9 +22,26 @@ struct FalseWorld {
   Disk& disk;
 };
 
-// What is told of the connections that the node makes, by the address it called.
+// What is told of the connections that the node makes, by the address it called: calling, then
+// opened or given_up, then closed. `worked`: the node read from some stream, or took one.
 struct ConnectionWatch {
-  std::function<void(const IpAddress&)> opened, closed;
+  std::function<void(const IpAddress&)> calling, given_up, opened, closed;
+  std::function<void()> worked;
+  std::size_t calls_at_once = 1;  // a mutation: how many a call is
+};
+
+// What the node has now, by its own books, and of the heap.
+struct NodeLoad {
+  std::size_t sessions = 0, drafts = 0;  // inbound; messages being received
+  std::uint64_t heap_octets = 0;
+};
+
+// Smaller than the defaults, so that histories reach them.
+struct FalseLimits {
+  QueueLimits queue;
+  AdmissionLimits admission;
+  std::size_t connections = 1000, messages_per_connection = 100;  // outbound
+  Duration dead_pause = DispatcherOptions{}.dead_pause;
 };
 
 class FalseNode {
@@ -32,13 +49,13 @@ class FalseNode {
   // Serves when it returns. `store` is open.
   static Result<std::unique_ptr<FalseNode>> start(Config config, FalseWorld world,
                                                   std::unique_ptr<Store> store, LogSink& log,
-                                                  ConnectionWatch watch);
+                                                  ConnectionWatch watch, const FalseLimits& limits);
   static void prepare();  // what all nodes of the process share: once, before a fork
   ~FalseNode();           // kills it when it lives
   void kill();
   Task<void> stop();  // in good order, then kill() drops what is left
   Store& store();
-  double window_entries();  // leased and in memory
+  NodeLoad load();
 
   struct State;
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "sim/disk.h"
 #include "sim/false_node.h"
+#include "sim/heap.h"
 #include "sim/mixed_groups.h"
 #include "sim/peers.h"
 
@@ -31,10 +32,17 @@ class LyingFile final : public DiskFile {
     return file_->read_at(offset, into);
   }
   Result<void> write_at(std::uint64_t offset, std::string_view bytes) override {
+    const HeapScope world;
     return file_->write_at(offset, bytes);
   }
-  Result<void> truncate(std::uint64_t octets) override { return file_->truncate(octets); }
-  Result<void> sync() override { return lies_ ? Result<void>{} : file_->sync(); }
+  Result<void> truncate(std::uint64_t octets) override {
+    const HeapScope world;
+    return file_->truncate(octets);
+  }
+  Result<void> sync() override {
+    const HeapScope world;
+    return lies_ ? Result<void>{} : file_->sync();
+  }
   Result<std::uint64_t> size() override { return file_->size(); }
 
  private:
@@ -47,6 +55,7 @@ class LyingDisk final : public Disk {
   explicit LyingDisk(Disk& disk) : disk_(disk) {}
   bool lies = false;
   Result<std::unique_ptr<DiskFile>> open(const std::string& path, OpenMode mode) override {
+    const HeapScope world;
     return std::make_unique<LyingFile>(TRY(disk_.open(path, mode)), lies);
   }
   Result<bool> exists(const std::string& path) override { return disk_.exists(path); }
@@ -90,7 +99,24 @@ struct Plan {  // what the seed decides
   Duration between_deaths{};  // on average; zero: none
   SimNetworkOptions wire;
   std::size_t connections_per_site = 0;
+  FalseLimits limits;
 };
+
+// A quarter of the seeds has limits that its letters reach. By the number and by a chance of their
+// own, so that the others' histories stay what they are.
+void make_limits(const HistoryOptions& options, Plan& plan) {
+  FalseLimits& limits = plan.limits;
+  limits.admission.connections_per_address = 1000;
+  if (options.seed % 4 != 1) return;
+  SystemRandom random(options.seed ^ 0x6c696d697473ull);
+  limits.queue.window_entries = 4 + random.below(40);
+  limits.queue.domain_least = 1 + random.below(8);
+  limits.queue.window_octets = 10'000 + random.below(200'000);
+  limits.admission.connections = 6 + random.below(20);
+  limits.admission.drafts_octets = limits.admission.draft_octets * (2 + random.below(8));
+  limits.connections = 2 + random.below(8);
+  limits.messages_per_connection = 1 + random.below(4);
+}
 
 Plan make_plan(const HistoryOptions& options, SystemRandom& random) {
   Plan plan;
@@ -101,6 +127,7 @@ Plan make_plan(const HistoryOptions& options, SystemRandom& random) {
   plan.wire.partial_reads = random.below(4) == 0;  // slow to simulate
   plan.wire.resets_a_million = random.below(2) ? 0 : random.below(3000);
   plan.connections_per_site = 1 + random.below(5);
+  make_limits(options, plan);
   return plan;
 }
 
@@ -126,6 +153,7 @@ class History {
         peers_(loop_, network_, laws_, {random_.next(), plan_.sites}),
         alarms_(laws_) {
     CHECK(disk_.make_directory("/store"));
+    loop_.before_step = world_works;
   }
 
   Ending run();
@@ -133,10 +161,25 @@ class History {
  private:
   LawLimits law_limits() {
     config_.delivery.connections_per_site = plan_.connections_per_site;
+    FalseLimits& node = plan_.limits;
     LawLimits limits;
     limits.connections_per_site = plan_.connections_per_site;
+    limits.connections = node.connections;
+    limits.messages_per_connection = node.messages_per_connection;
+    limits.dead_pause = node.dead_pause;
+    limits.window_entries = node.queue.window_entries;
+    limits.window_octets = node.queue.window_octets;
+    limits.sessions = node.admission.connections;
+    limits.drafts = node.admission.drafts_octets / node.admission.draft_octets;
     limits.retry.schedule = config_.retry.schedule;
-    if (options_.mutation == Mutation::too_many) config_.delivery.connections_per_site += 3;
+    const Mutation mutation = options_.mutation;
+    if (mutation == Mutation::too_many) config_.delivery.connections_per_site += 3;
+    if (mutation == Mutation::too_many_in_all) node.connections *= 4;
+    if (mutation == Mutation::too_often) node.dead_pause = seconds(1);
+    if (mutation == Mutation::too_many_messages) node.messages_per_connection += 3;
+    if (mutation == Mutation::too_many_sessions) node.admission.connections *= 2;
+    if (mutation == Mutation::too_many_drafts) node.admission.drafts_octets *= 4;
+    if (mutation == Mutation::too_wide) node.queue.window_entries *= 3;
     return limits;
   }
   Result<std::unique_ptr<Store>> open_store() {
@@ -191,10 +234,18 @@ bool History::start() {
   }
   auto watched = watch_store(std::move(*store), laws_, loop_.clock(), options_.mutation);
   ConnectionWatch watch;
+  watch.calling = [this](const IpAddress& to) { laws_.calling(peers_.site_of(to)); };
+  watch.given_up = [this](const IpAddress& to) { laws_.given_up(peers_.site_of(to)); };
+  watch.worked = [this] {
+    if (!node_) return;
+    const NodeLoad load = node_->load();
+    laws_.load({load.sessions, load.drafts, load.heap_octets});
+  };
+  if (options_.mutation == Mutation::stampede) watch.calls_at_once = 2;
   watch.opened = [this](const IpAddress& to) { laws_.connected(peers_.site_of(to)); };
   watch.closed = [this](const IpAddress& to) { laws_.disconnected(peers_.site_of(to)); };
   auto node = FalseNode::start(config_, {loop_, network_, peers_.resolver(), lying_},
-                               std::move(watched), alarms_, std::move(watch));
+                               std::move(watched), alarms_, std::move(watch), plan_.limits);
   if (!node) {
     laws_.break_law("acknowledged", "the node does not start: " + node.error().message);
     return false;

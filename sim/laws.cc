@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "sim/heap.h"
 
 namespace goniec {
 namespace {
@@ -14,6 +15,11 @@ constexpr std::size_t page = 2000;
 constexpr std::size_t entries_a_look = 200;  // of the queue, on average
 constexpr std::uint64_t enough_for_spread = 30;
 constexpr int spread_slices = 20;
+
+// What the node may have of the heap: at rest, and for each thing that it does.
+constexpr std::uint64_t heap_fixed = 3u << 20;
+constexpr std::uint64_t heap_a_lease = 16 * 1024, heap_a_session = 64 * 1024;
+constexpr std::uint64_t heap_a_draft = 384 * 1024, heap_a_connection = 128 * 1024;
 
 std::uint64_t event_hash(const Event& event) {
   return crc32c(fmt::format("{} {} {} {} {}", event.sequence, event.message.value,
@@ -40,6 +46,7 @@ void Laws::break_law(const char* law, std::string text) {
 
 // ---------------------------------------------------------------- acknowledged
 void Laws::acknowledged(const std::string& token, const std::vector<std::string>& recipients) {
+  const HeapScope world;
   note("acknowledged " + token);
   ++totals_.messages;
   totals_.recipients += recipients.size();
@@ -57,6 +64,7 @@ void Laws::settle(const std::string& token, const std::string& recipient) {
 }
 
 void Laws::taken(const std::string& token, const std::string& recipient, Body body) {
+  const HeapScope world;
   note("taken " + token + recipient);
   ++totals_.taken;
   if (ended_.contains({token, recipient})) ++totals_.taken_again;
@@ -65,6 +73,7 @@ void Laws::taken(const std::string& token, const std::string& recipient, Body bo
 }
 
 void Laws::told_failed(const std::string& notice, const std::string& recipient) {
+  const HeapScope world;
   const auto found = notices_.find(notice);
   if (found == notices_.end()) return break_law("acknowledged", "a notice nobody sent: " + notice);
   const std::string& token = found->second;
@@ -122,8 +131,44 @@ std::string Laws::story_of(Reader& reader, const std::string& token) const {
 }
 
 // ---------------------------------------------------------------- doors
+void Laws::check_rate(std::size_t site, const Line& line) {
+  if (!line.failed_at || line.calls + line.connections > 0) return;
+  const Duration since = clock_.moment() - *line.failed_at;
+  if (since < limits_.dead_pause)
+    break_law("rate", fmt::format("site {} is called again {} ms after it did not answer", site,
+                                  since / std::chrono::milliseconds(1)));
+}
+
+void Laws::failed(Line& line) {
+  if (line.calls + line.connections == 0) line.failed_at = clock_.moment();
+}
+
+void Laws::calling(std::size_t site) {
+  const HeapScope world;
+  Line& line = lines_[site];
+  check_rate(site, line);
+  ++line.calls;
+  ++outbound_;
+  totals_.most_outbound = std::max(totals_.most_outbound, outbound_);
+  if (outbound_ > limits_.connections)
+    break_law("concurrency", fmt::format("{} calls and connections in all", outbound_));
+  if (!line.reached && line.calls + line.connections > 1)
+    break_law("stampede", fmt::format("{} call site {}, which nobody has reached",
+                                      line.calls + line.connections, site));
+}
+
+void Laws::given_up(std::size_t site) {
+  Line& line = lines_[site];
+  --line.calls;
+  --outbound_;
+  failed(line);
+}
+
 void Laws::connected(std::size_t site) {
-  const std::size_t now = ++connections_[site];
+  Line& line = lines_[site];
+  --line.calls;
+  if (line.connections == 0) line.answers = false;
+  const std::size_t now = ++line.connections;
   totals_.most_connections = std::max(totals_.most_connections, now);
   note(site);
   if (now > limits_.connections_per_site)
@@ -131,9 +176,35 @@ void Laws::connected(std::size_t site) {
 }
 
 void Laws::disconnected(std::size_t site) {
-  const auto found = connections_.find(site);
-  if (found == connections_.end()) return;  // of an earlier life
-  if (--found->second == 0) connections_.erase(found);
+  const auto found = lines_.find(site);
+  if (found == lines_.end() || found->second.connections == 0) return;  // of an earlier life
+  Line& line = found->second;
+  --line.connections;
+  --outbound_;
+  if (!line.answers) failed(line);
+}
+
+void Laws::reached(std::size_t site) {
+  const HeapScope world;
+  Line& line = lines_[site];
+  line.reached = line.answers = true;
+  line.failed_at.reset();
+}
+
+void Laws::load(const Load& load) {
+  totals_.most_sessions = std::max(totals_.most_sessions, load.sessions);
+  totals_.most_drafts = std::max(totals_.most_drafts, load.drafts);
+  totals_.most_heap_octets = std::max(totals_.most_heap_octets, load.heap_octets);
+  const std::uint64_t allowed = heap_fixed + live_.size() * heap_a_lease + limits_.window_octets +
+                                load.sessions * heap_a_session + load.drafts * heap_a_draft +
+                                outbound_ * heap_a_connection;
+  if (load.sessions > limits_.sessions)
+    break_law("memory", fmt::format("{} sessions", load.sessions));
+  if (load.drafts > limits_.drafts)
+    break_law("memory", fmt::format("{} messages being received", load.drafts));
+  if (load.heap_octets > allowed)
+    break_law("memory",
+              fmt::format("{} octets of heap, allowed are {}", load.heap_octets, allowed));
 }
 
 void Laws::messages_on_connection(std::size_t count) {
@@ -143,6 +214,7 @@ void Laws::messages_on_connection(std::size_t count) {
 
 // ---------------------------------------------------------------- store
 void Laws::spooled(const Message& message) {
+  const HeapScope world;
   tokens_[message.id] = message.message_id;
   if (const auto parent = tokens_.find(message.parent); parent != tokens_.end())
     notices_[message.message_id] = parent->second;
@@ -150,6 +222,7 @@ void Laws::spooled(const Message& message) {
 }
 
 void Laws::leased(const Lease& lease, const Entry& entry, Instant now) {
+  const HeapScope world;
   ++totals_.leases;
   note(lease.entry.message.value ^ lease.entry.number);
   if (!live_.emplace(lease.entry, lease.fence).second)
@@ -157,8 +230,9 @@ void Laws::leased(const Lease& lease, const Entry& entry, Instant now) {
   totals_.most_leases = std::max(totals_.most_leases, live_.size());
   if (live_.size() > limits_.window_entries)
     break_law("leases", fmt::format("{} leases, more than the window", live_.size()));
-  const auto due = due_.find(lease.entry);
-  const Instant planned = due == due_.end() ? entry.due : std::max(due->second, entry.due);
+  const auto plan = plans_.find(lease.entry);
+  Instant planned = entry.due;
+  if (plan != plans_.end() && plan->second.told) planned = std::max(planned, *plan->second.told);
   if (planned > now)
     break_law("retries", fmt::format("{} is tried {} ms before it is due",
                                      lease.entry.message.text(), (planned - now).count() / 1000));
@@ -169,8 +243,10 @@ void Laws::left(const EntryId& entry) {
 }
 
 void Laws::planned(const Entry& after, Instant now, Instant due) {
+  const HeapScope world;
   ++totals_.waits;
-  due_[after.id] = due;
+  plans_[after.id].told = due;
+  unsynced_.push_back(after.id);
   const RetryPolicy& retry = limits_.retry;
   const std::size_t step =
       std::min<std::size_t>(after.tries > 0 ? after.tries - 1 : 0, retry.schedule.size() - 1);
@@ -196,17 +272,30 @@ void Laws::check_spread(const Spread& spread) {
   }
 }
 
+void Laws::synced() {
+  for (const EntryId& entry : unsynced_) {
+    const auto plan = plans_.find(entry);
+    if (plan != plans_.end()) plan->second.durable = plan->second.told;
+  }
+  unsynced_.clear();
+}
+
 void Laws::changed(const EntryId& entry) {
-  due_.erase(entry);
+  plans_.erase(entry);
 }
 
 void Laws::restarted() {
   ++totals_.restarts;
   note("restart");
   live_.clear();
-  connections_.clear();
-  // A settle that was not synced is forgotten, and its plan with it.
-  due_.clear();
+  lines_.clear();
+  outbound_ = 0;
+  // A settle that was not synced may be forgotten: then the plan before it holds.
+  for (const EntryId& entry : unsynced_) {
+    const auto plan = plans_.find(entry);
+    if (plan != plans_.end()) plan->second.told = plan->second.durable;
+  }
+  unsynced_.clear();
 }
 
 // ---------------------------------------------------------------- looks

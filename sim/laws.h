@@ -4,9 +4,14 @@
 //
 //   acknowledged   what was answered 250 is delivered whole, or its sender was told, or is queued
 //   leases         no entry is leased while it is leased; never more than the window holds
-//   concurrency    never more connections to a site, or messages on one, than allowed
+//   concurrency    never more connections to a site, in all, or messages on one, than allowed
+//   rate           a site that did not answer is not called again within the pause for the dead
+//   stampede       a site that nobody has reached since the start is called by one at a time
 //   retries        each wait is the step of the schedule with its jitter, nothing is leased before
-//                  it is due, and many waits of one step are spread
+//                  it is due, and many waits of one step are spread; a plan that was synced holds
+//                  after a restart
+//   memory         sessions and messages being received within their budgets; the node's heap
+//                  within what these, its leases and its connections may have
 //   events         a cursor sees every sequence once, ascending, and after a crash the same again
 //   reopening      a store opened twice after a crash holds the same
 //   drain          the queue is empty some hours after the faults stopped
@@ -14,6 +19,7 @@
 // All that is told goes into a hash: the same seed gives the same one.
 #pragma once
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,8 +31,11 @@ namespace goniec {
 
 struct LawLimits {
   std::size_t connections_per_site = 20;
+  std::size_t connections = 1000;  // outbound, in all
   std::size_t messages_per_connection = 100;
-  std::size_t window_entries = 20000;
+  Duration dead_pause{};  // between the calls of a site that did not answer
+  std::size_t window_entries = 20000, window_octets = 64u << 20;
+  std::size_t sessions = 10000, drafts = 2000;  // inbound; messages being received
   RetryPolicy retry;
 };
 
@@ -43,16 +52,25 @@ class Laws {
   bool is_acknowledged(const std::string& token) const { return letters_.contains(token); }
 
   // The node's doors.
+  void calling(std::size_t site);
+  void given_up(std::size_t site);  // the call
   void connected(std::size_t site);
   void disconnected(std::size_t site);
+  void reached(std::size_t site);  // it opened a session
   void messages_on_connection(std::size_t count);
+  struct Load {
+    std::size_t sessions = 0, drafts = 0;
+    std::uint64_t heap_octets = 0;
+  };
+  void load(const Load& load);
 
   // The store, as asked and answered.
   void spooled(const Message& message);
   void leased(const Lease& lease, const Entry& entry, Instant now);
   void left(const EntryId& entry);  // settled or given back
   void planned(const Entry& after, Instant now, Instant due);
-  void changed(const EntryId& entry);  // by hand: its plan is void
+  void synced();                       // what was planned so far is durable
+  void changed(const EntryId& entry);  // ended, or by hand: its plan is void
   void restarted();                    // all leases are forgotten, all connections gone
 
   // Looks: the queue against what is owed, and the events since the last look.
@@ -67,7 +85,9 @@ class Laws {
   struct Totals {
     std::uint64_t messages = 0, recipients = 0, taken = 0, taken_again = 0, bounced = 0;
     std::uint64_t leases = 0, waits = 0, events = 0, restarts = 0, looks = 0;
-    std::size_t most_connections = 0, most_leases = 0;
+    std::size_t most_connections = 0, most_leases = 0, most_sessions = 0, most_drafts = 0;
+    std::size_t most_outbound = 0;
+    std::uint64_t most_heap_octets = 0;
   };
   const Totals& totals() const { return totals_; }
   std::uint64_t hash() const { return hash_; }
@@ -79,6 +99,17 @@ class Laws {
   struct Letter {
     std::map<std::string, bool> recipients;  // whether its fate is known
   };
+  struct Plan {  // when an entry is due, as the node was told and as the disk has it
+    std::optional<Instant> told, durable;
+  };
+  struct Line {  // of a site
+    std::size_t calls = 0, connections = 0;
+    bool reached = false;             // since the start
+    bool answers = false;             // one of the connections there are
+    std::optional<Moment> failed_at;  // the last call, and nobody reached it since
+  };
+  void check_rate(std::size_t site, const Line& line);
+  void failed(Line& line);
   struct Spread {  // waits of one step that began in one hour
     std::uint64_t count = 0;
     std::map<int, std::uint64_t> slices;  // of the jitter's span
@@ -96,8 +127,10 @@ class Laws {
   std::map<MessageId, std::string> tokens_;
   std::map<std::string, std::string> notices_;  // their Message-ID, the token they are about
   std::map<EntryId, std::uint64_t> live_;
-  std::map<EntryId, Instant> due_;
-  std::map<std::size_t, std::size_t> connections_;
+  std::map<EntryId, Plan> plans_;
+  std::vector<EntryId> unsynced_;  // plans
+  std::map<std::size_t, Line> lines_;
+  std::size_t outbound_ = 0;  // calls and connections
   std::map<std::pair<std::int64_t, std::uint32_t>, Spread> spreads_;
   std::uint64_t cursor_ = 0, events_hash_ = 0;
   std::uint64_t owed_checked_again_ = 0;  // the look that reads the whole queue again

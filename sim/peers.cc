@@ -269,6 +269,7 @@ Task<void> PeerSession::hello() {
 Task<void> PeerSession::command(std::string line) {
   const std::string verb = to_lower(line.substr(0, 4));
   if (verb == "ehlo" || verb == "helo") {
+    state.laws.reached(site.number);
     co_await hello();
   } else if (verb == "mail") {
     sender = path_of(line);

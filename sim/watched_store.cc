@@ -4,23 +4,40 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
+
 namespace goniec {
 namespace {
 
+struct Known {
+  const char* name;
+  Mutation mutation;
+  const char* law;  // that has to see it
+};
 constexpr std::array mutations = {
-    std::pair{"lost-spool", Mutation::lost_spool},
-    std::pair{"lying-sync", Mutation::lying_sync},
-    std::pair{"two-leases", Mutation::two_leases},
-    std::pair{"early-retry", Mutation::early_retry},
-    std::pair{"no-jitter", Mutation::no_jitter},
-    std::pair{"event-twice", Mutation::event_twice},
-    std::pair{"event-lost", Mutation::event_lost},
-    std::pair{"no-notice", Mutation::no_notice},
-    std::pair{"stuck", Mutation::stuck},
-    std::pair{"too-many", Mutation::too_many},
-    std::pair{"another-reopening", Mutation::another_reopening},
+    Known{"lost-spool", Mutation::lost_spool, "acknowledged"},
+    Known{"lying-sync", Mutation::lying_sync, "acknowledged"},
+    Known{"two-leases", Mutation::two_leases, "leases"},
+    Known{"early-retry", Mutation::early_retry, "retries"},
+    Known{"early-after-start", Mutation::early_after_start, "retries"},
+    Known{"no-jitter", Mutation::no_jitter, "retries"},
+    Known{"event-twice", Mutation::event_twice, "events"},
+    Known{"event-lost", Mutation::event_lost, "events"},
+    Known{"no-notice", Mutation::no_notice, "acknowledged"},
+    Known{"stuck", Mutation::stuck, "drain"},
+    Known{"too-many", Mutation::too_many, "concurrency"},
+    Known{"too-many-in-all", Mutation::too_many_in_all, "concurrency"},
+    Known{"too-many-messages", Mutation::too_many_messages, "concurrency"},
+    Known{"too-many-sessions", Mutation::too_many_sessions, "memory"},
+    Known{"too-many-drafts", Mutation::too_many_drafts, "memory"},
+    Known{"too-often", Mutation::too_often, "rate"},
+    Known{"too-wide", Mutation::too_wide, "leases"},
+    Known{"stampede", Mutation::stampede, "stampede"},
+    Known{"hoarding", Mutation::hoarding, "memory"},
+    Known{"another-reopening", Mutation::another_reopening, "reopening"},
 };
 
+constexpr std::size_t hoarded_octets = 128 * 1024;
 constexpr std::uint64_t every = 7;  // that many right, then one wrong
 
 class WatchedReader final : public Reader {
@@ -105,7 +122,11 @@ class WatchedStore final : public Store {
   Result<std::size_t> sweep(Instant now, Instant events_before, std::size_t limit) override {
     return store_->sweep(now, events_before, limit);
   }
-  Result<std::uint64_t> commit() override { return store_->commit(); }
+  Result<std::uint64_t> commit() override {
+    auto mark = store_->commit();
+    if (mark) laws_.synced();
+    return mark;
+  }
   std::uint64_t synced() const override { return store_->synced(); }
   StoreHealth health() const override { return store_->health(); }
   Result<std::unique_ptr<Reader>> reader() override {
@@ -131,6 +152,8 @@ class WatchedStore final : public Store {
   std::uint64_t count_ = 0;
   std::shared_ptr<Reader> reader_;
   std::optional<LeasedEntry> last_leased_;
+  std::vector<std::string> hoard_;
+  bool is_fresh_ = true;  // nothing was leased yet
 };
 
 void WatchedStore::watch(const SpoolRequest& request, const SpoolResult& result) {
@@ -144,6 +167,7 @@ void WatchedStore::watch(const SpoolRequest& request, const SpoolResult& result)
 std::vector<Result<SpoolResult>> WatchedStore::spool(std::span<const SpoolRequest> batch) {
   std::vector<Result<SpoolResult>> results;
   for (const SpoolRequest& request : batch) {
+    if (mutation_ == Mutation::hoarding) hoard_.emplace_back(hoarded_octets, 'x');
     if (is_wrong_now(Mutation::lost_spool)) {
       SpoolResult nothing;
       nothing.leases.resize(request.entries.size());
@@ -158,13 +182,14 @@ std::vector<Result<SpoolResult>> WatchedStore::spool(std::span<const SpoolReques
 
 Result<SettleResult> WatchedStore::settle_one(SettleRequest request) {
   const Instant planned = request.next_due;
-  if (mutation_ == Mutation::early_retry) request.next_due = request.now + std::chrono::seconds(1);
+  if (mutation_ == Mutation::early_retry) request.next_due -= (planned - request.now) / 2;
   if (mutation_ == Mutation::no_notice) request.notices.clear();
   if (mutation_ == Mutation::stuck)
     request.next_due = std::max(request.next_due, request.now + std::chrono::days(300));
   left(request.lease.entry);
   auto settled = std::move(store_->settle(std::span<const SettleRequest>(&request, 1))[0]);
   if (!settled) return settled;
+  if (settled->entry.state != EntryState::due) laws_.changed(settled->entry.id);
   if (settled->entry.state == EntryState::due && request.counts_as_try) {
     Entry after = settled->entry;
     after.due = planned;
@@ -194,7 +219,10 @@ std::vector<Result<SettleResult>> WatchedStore::settle(std::span<const SettleReq
 }
 
 Result<LeaseResult> WatchedStore::lease(const LeaseRequest& request) {
-  auto leased = store_->lease(request);
+  LeaseRequest asked = request;
+  if (mutation_ == Mutation::early_after_start && is_fresh_) asked.now += std::chrono::hours(10);
+  is_fresh_ = false;
+  auto leased = store_->lease(asked);
   if (!leased) return leased;
   auto& entries = leased->entries;
   if (mutation_ == Mutation::two_leases && last_leased_) entries.push_back(*last_leased_);
@@ -206,16 +234,24 @@ Result<LeaseResult> WatchedStore::lease(const LeaseRequest& request) {
 }  // namespace
 
 std::optional<Mutation> mutation_of(std::string_view name) {
-  for (const auto& [known, mutation] : mutations) {
-    if (name == known) return mutation;
+  for (const Known& known : mutations) {
+    if (name == known.name) return known.mutation;
   }
   return std::nullopt;
 }
 
 std::vector<std::string> mutation_names() {
   std::vector<std::string> names;
-  for (const auto& [name, mutation] : mutations) names.emplace_back(name);
+  for (const Known& known : mutations) names.emplace_back(known.name);
   return names;
+}
+
+bool is_seen(Mutation mutation, const std::vector<std::string>& broken) {
+  const auto known = std::ranges::find(mutations, mutation, &Known::mutation);
+  CHECK(known != mutations.end());
+  const std::string start = fmt::format("law {} ", known->law);
+  return std::ranges::any_of(broken,
+                             [&](const std::string& line) { return line.starts_with(start); });
 }
 
 std::unique_ptr<Store> watch_store(std::unique_ptr<Store> store, Laws& laws, const Clock& clock,

@@ -49,6 +49,7 @@ Work SimLoop::next_post() {
 
 bool SimLoop::step() {
   ++steps_;
+  if (before_step) before_step();
   const bool outer = std::exchange(turning_, true);
   bool worked = true;
   if (Work work = next_post()) {

@@ -47,6 +47,7 @@ class SimLoop final : public Loop {
   void arm(Timer& timer, Moment when) { timers_.arm(timer, when); }
   void disarm(Timer& timer) { timers_.disarm(timer); }
 
+  void (*before_step)() = nullptr;
   bool step();            // one post, or a leap to the next timer; false: nothing is left
   void run_until_idle();  // REQUIRES that the world comes to rest: CHECKs at 100 million steps
   void run_for(Duration span);  // everything due in this span; time ends at its end

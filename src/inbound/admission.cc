@@ -108,6 +108,11 @@ bool Admission::take_draft() {
   return true;
 }
 
+std::size_t Admission::drafts() {
+  std::lock_guard lock(mutex_);
+  return drafts_;
+}
+
 void Admission::give_draft() {
   std::lock_guard lock(mutex_);
   --drafts_;

@@ -72,6 +72,7 @@ class Admission {
   void give_draft();
   void set_limits(AdmissionLimits limits);
   std::size_t connections() const { return connections_.load(); }
+  std::size_t drafts();  // messages being received
 
  private:
   bool memory_is_short();  // REQUIRES mutex_
