@@ -127,6 +127,7 @@ void NodeCore::make_shard(ShardParts& parts, World world) {
           },
       .verify_recipient =
           [&parts](Address recipient) { return parts.probe->ask(std::move(recipient)); },
+      .judged = {},
   });
   parts.acceptor = std::make_unique<Acceptor>(*parts.inbound);
   parts.pop3.emplace(Pop3Parts{

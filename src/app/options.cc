@@ -40,6 +40,42 @@ RouteTls tls_of(RelayTls tls) {
   return RouteTls::opportunistic;
 }
 
+DmarcWay way_of(DmarcMode mode) {
+  switch (mode) {
+    case DmarcMode::apply:
+      return DmarcWay::apply;
+    case DmarcMode::observe:
+      return DmarcWay::observe;
+    case DmarcMode::off:
+      return DmarcWay::off;
+  }
+  return DmarcWay::apply;
+}
+
+SpfWay way_of(SpfMode mode) {
+  return mode == SpfMode::reject ? SpfWay::reject : SpfWay::observe;
+}
+
+std::shared_ptr<const CheckOptions> check_options(const Config& config) {
+  auto options = std::make_shared<CheckOptions>();
+  options->check = config.trust.check;
+  options->hostname = config.hostname.ascii();
+  options->check_time = config.trust.check_time;
+  options->junk = config.trust.junk_folder ? JunkWay::folder : JunkWay::mark;
+  TrustPolicy& policy = options->policy;
+  policy.dmarc = way_of(config.trust.dmarc);
+  policy.spf = way_of(config.trust.spf);
+  policy.temporary = config.trust.defer_temporary ? TemporaryWay::defer : TemporaryWay::accept;
+  policy.arc_trusted = config.trust.arc_sealers;
+  for (const OverrideOption& given : config.trust.overrides) {
+    TrustOverride& each = policy.overrides.emplace_back();
+    each.domains = given.domains;
+    if (given.dmarc) each.dmarc = way_of(*given.dmarc);
+    if (given.spf) each.spf = way_of(*given.spf);
+  }
+  return options;
+}
+
 // Content in memory, in two places: not more than an eighth of what the process may have.
 std::size_t share_of_memory(std::size_t wanted) {
   return std::min<std::uint64_t>(wanted, memory_limit_octets() / 8);
@@ -106,6 +142,7 @@ InboundOptions inbound_options(const Config& config, std::shared_ptr<const TlsCo
   options.idle = config.limits.idle;
   options.session = config.limits.session;
   options.tls = std::move(tls);
+  options.checks = check_options(config);
   return options;
 }
 

@@ -24,6 +24,7 @@ class ConfigBuilder {
   Config build() {
     read_top();
     read_listeners();
+    read_trust();
     read_wire();
     read_routes();
     read_limits();
@@ -119,6 +120,40 @@ class ConfigBuilder {
       }
     }
     config_.listeners.push_back(std::move(listener));
+  }
+
+  static DmarcMode dmarc_mode(std::string_view text) {
+    return text == "off"       ? DmarcMode::off
+           : text == "observe" ? DmarcMode::observe
+                               : DmarcMode::apply;
+  }
+  static SpfMode spf_mode(std::string_view text) {
+    return text == "reject" ? SpfMode::reject : SpfMode::observe;
+  }
+
+  void read_trust() {
+    const auto& trust = table("trust");
+    auto& out = config_.trust;
+    out.check = trust.get<bool>("check");
+    out.dmarc = dmarc_mode(trust.get<std::string>("dmarc"));
+    out.spf = spf_mode(trust.get<std::string>("spf"));
+    out.defer_temporary = trust.get<std::string>("temporary") == "defer";
+    out.junk_folder = trust.get<std::string>("junk") == "folder";
+    out.check_time = trust.get<Duration>("check_time");
+    out.arc_sealers = trust.get<std::vector<std::string>>("arc_sealers");
+    for (const auto& in : values_.arrays.find("override")->second) {
+      OverrideOption each;
+      each.line = in.line;
+      if (in.has("domains")) each.domains = in.get<std::vector<std::string>>("domains");
+      if (in.has("dmarc")) each.dmarc = dmarc_mode(in.get<std::string>("dmarc"));
+      if (in.has("spf")) each.spf = spf_mode(in.get<std::string>("spf"));
+      if (each.domains.empty() && (!in.given("domains") || in.has("domains")))
+        problems_.add(in.line_of("domains"),
+                      "an override needs domains; fix: domains = [\"example.pl\"]");
+      if (!in.given("dmarc") && !in.given("spf"))
+        problems_.add(in.line, "an override changes nothing; fix: dmarc = \"observe\"");
+      out.overrides.push_back(std::move(each));
+    }
   }
 
   void read_wire() {

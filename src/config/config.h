@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,25 @@ struct ListenerOption {
 struct TlsOption {
   std::string certificate, key;  // "" both: no TLS
   bool given() const { return !certificate.empty(); }
+};
+
+enum class DmarcMode { apply, observe, off };
+enum class SpfMode { observe, reject };
+struct OverrideOption {
+  std::vector<std::string> domains;  // as of a route
+  std::optional<DmarcMode> dmarc;
+  std::optional<SpfMode> spf;
+  unsigned line = 0;
+};
+struct TrustOption {
+  bool check = true;
+  DmarcMode dmarc = DmarcMode::apply;
+  SpfMode spf = SpfMode::observe;
+  bool defer_temporary = false;
+  bool junk_folder = true;
+  Duration check_time{};
+  std::vector<std::string> arc_sealers;
+  std::vector<OverrideOption> overrides;
 };
 
 enum class DnssecMode { automatic, require, off };
@@ -114,6 +134,7 @@ struct Config {
   std::size_t shards = 0;   // 0: one a core
   StorageOption storage;
   std::vector<ListenerOption> listeners;
+  TrustOption trust;
   TlsOption tls;
   ResolverOption resolver;
   DeliveryOption delivery;

@@ -47,6 +47,33 @@ constexpr auto options = std::to_array<OptionSpec>({
     {"listener.proxy_from", networks, "[]", "", 0, 0,
      "The PROXY protocol (v1, v2) is required from these addresses and refused from all others."},
 
+    {"trust.check", boolean, "true", "", 0, 0,
+     "Judge mail that strangers bring to mx listeners: iprev, SPF, DKIM, DMARC, ARC. Clients of a "
+     "listener's `trust`, and of private networks, are not judged."},
+    {"trust.dmarc", choice, "\"apply\"", "apply|observe|off", 0, 0,
+     "apply does what a domain asks for when nobody vouches for its mail (reject: 550, quarantine: "
+     "junk); observe only notes it; off does not ask."},
+    {"trust.spf", choice, "\"observe\"", "observe|reject", 0, 0,
+     "An SPF fail alone: observe leaves it to DMARC, reject refuses with 550 unless DMARC passes. "
+     "Forwarded mail fails SPF."},
+    {"trust.temporary", choice, "\"accept\"", "accept|defer", 0, 0,
+     "When DNS does not say what a domain asks for: accept takes the mail and notes it, defer says "
+     "451."},
+    {"trust.junk", choice, "\"folder\"", "folder|mark", 0, 0,
+     "What becomes of quarantined mail: folder is the mailbox's Junk, mark leaves it in INBOX with "
+     "Authentication-Results alone."},
+    {"trust.check_time", duration, "\"10s\"", "", 1, 120,
+     "What is not known so long after the end of a message is temporary."},
+    {"trust.arc_sealers", patterns, "[]", "", 0, 0,
+     "Domains of forwarders and lists whose ARC seal is believed: mail that they saw pass DMARC is "
+     "taken. Default: nobody."},
+
+    {"override.domains", patterns, "", "", 0, 0,
+     "Sender domains (of From; for SPF of MAIL FROM) that are treated otherwise than [trust] says. "
+     "The first override that names the domain and the matter counts."},
+    {"override.dmarc", choice, "", "apply|observe|off", 0, 0, "In place of trust.dmarc."},
+    {"override.spf", choice, "", "observe|reject", 0, 0, "In place of trust.spf."},
+
     {"tls.certificate", path, "", "", 0, 0,
      "PEM file with the certificate and its chain. Needed by submission, submissions, pop3 and "
      "pop3s."},
@@ -143,7 +170,7 @@ constexpr auto options = std::to_array<OptionSpec>({
      "Header and body are kept for so long after the last recipient is settled."},
 });
 
-constexpr std::array<std::string_view, 2> array_tables = {"listener", "route"};
+constexpr std::array<std::string_view, 3> array_tables = {"listener", "override", "route"};
 
 std::string range_text(const OptionSpec& option) {
   if (option.most == 0) return {};

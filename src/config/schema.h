@@ -2,7 +2,7 @@
 // parser, `config show`, `config explain`, docs/config.md and the nearest-name hints all read this
 // table; an option that is not here does not exist.
 //
-// Keys are dotted paths. Options of the array tables [[listener]] and [[route]] are
+// Keys are dotted paths. Options of the array tables [[listener]], [[override]] and [[route]] are
 // "listener.kind", "route.relay".
 #pragma once
 #include <cstdint>

@@ -14,11 +14,24 @@
 //     sender.ownership     logged in, and the address is not the account's        553 5.7.1
 //     sender.full_disk     no room for mail                                       452 4.3.1
 //     sender.ok                                                                   250 2.1.0
+//   content of a stranger (inbound/checks), first match wins; its way: [trust] and [[override]]:
+//     dmarc.authors        From names more domains than are looked at             550 5.7.1
+//     dmarc.reject         a domain of From asks for it, and its way is apply     550 5.7.1
+//     spf.fail             SPF fails, its way is reject, and DMARC does not pass  550 5.7.23
+//     dmarc.temporary      what a domain asks for could not be learned            451 4.7.1, taken
+//     dmarc.quarantine     a domain of From asks for it                           junk
+//     dmarc.arc            one of these, but a trusted sealer saw it pass         taken
+//     dmarc.observed       one of these, and its way is observe                   taken
+//     dmarc.none, dmarc.pass, dmarc.fail (of p=none), dmarc.no_author, dmarc.off  taken
 #pragma once
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "accounts/directory.h"
 #include "mail/journey.h"
+#include "trust/dmarc.h"
+#include "trust/spf.h"
 
 namespace goniec {
 
@@ -40,5 +53,42 @@ struct SenderFacts {
   bool disk_full = false;
 };
 Verdict judge_sender(const SenderFacts& facts);
+
+enum class DmarcWay { apply, observe, off };
+enum class SpfWay { observe, reject };
+enum class TemporaryWay { accept, defer };
+enum class JunkWay { folder, mark };
+struct TrustOverride {
+  std::vector<std::string> domains;  // patterns, as of a route
+  std::optional<DmarcWay> dmarc;
+  std::optional<SpfWay> spf;
+};
+struct TrustPolicy {
+  DmarcWay dmarc = DmarcWay::apply;
+  SpfWay spf = SpfWay::observe;
+  TemporaryWay temporary = TemporaryWay::accept;
+  std::vector<TrustOverride> overrides;  // the first that names the domain, and the way
+  std::vector<std::string> arc_trusted;  // sealers whose word counts
+
+  DmarcWay dmarc_for(std::string_view domain) const;
+  SpfWay spf_for(std::string_view domain) const;
+  bool trusts_sealer(std::string_view domain) const;
+};
+
+struct ContentFacts {
+  IpAddress client;
+  const SpfVerdict& spf;
+  std::vector<DmarcVerdict> dmarc;  // one a domain of From
+  bool too_many_authors = false;
+  bool no_author = false;      // From names no domain; else an empty `dmarc` is one that is off
+  std::string dkim;            // for people: "no signature", "fail for example.org (body hash)"
+  std::string trusted_sealer;  // whose intact chain says that DMARC passed; "" none
+};
+struct ContentVerdict {
+  Verdict verdict;
+  bool junk = false;
+  std::string domain;  // whose wish or record decided; "" none
+};
+ContentVerdict judge_content(const ContentFacts& facts, const TrustPolicy& policy);
 
 }  // namespace goniec

@@ -122,10 +122,21 @@ Task<void> SmtpSession::State::run() {
       .counter("goniec_smtp_connections_total", "Connections taken",
                {{"listener", std::string(name_of(listener.kind))}})
       .add();
+  start_checks();
   if (listener.kind == ListenerKind::submissions && !co_await start_tls()) co_return;
   session.emplace(server_options());
   co_await speak();
   log(disconnect_line(caller, session->counts(), now()));
+}
+
+// An address that nobody outside has says nothing about who sends (IpAddress::is_private).
+void SmtpSession::State::start_checks() {
+  const bool stranger =
+      listener.kind == ListenerKind::mx && !caller.trusted && !caller.remote.address.is_private();
+  if (!stranger || !options->checks || !options->checks->check) return;
+  checks = std::make_unique<Checks>(
+      CheckParts{parts.world.loop, parts.world.resolver, parts.metrics, parts.judged},
+      options->checks, caller.remote.address);
 }
 
 // ---------------------------------------------------------------- the pump
@@ -256,6 +267,9 @@ SmtpSession::~SmtpSession() {
 Task<void> SmtpSession::run() {
   co_await state_->run();
   if (state_->stream) state_->stream->close();
+  state_->ticket = {};
+  state_->drop_draft();
+  if (state_->checks) co_await state_->checks->settled();
 }
 
 void SmtpSession::shut_down() {

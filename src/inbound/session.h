@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "inbound/admission.h"
+#include "inbound/checks.h"
 #include "intake/draft.h"
 #include "net/tls.h"
 #include "proto/smtp/server.h"
@@ -35,8 +36,9 @@ struct InboundOptions {  // immutable; a reload makes a new one for new sessions
   Duration idle = std::chrono::minutes(5);
   Duration session = std::chrono::hours(2);
   Duration tls_handshake = std::chrono::seconds(60);
-  std::uint64_t minimum_rate = 1000;      // octets a second of a message, after `idle`
-  std::shared_ptr<const TlsContext> tls;  // null: no certificate
+  std::uint64_t minimum_rate = 1000;           // octets a second of a message, after `idle`
+  std::shared_ptr<const TlsContext> tls;       // null: no certificate
+  std::shared_ptr<const CheckOptions> checks;  // null: strangers are not checked
 };
 
 struct ListenerOptions {
@@ -59,6 +61,7 @@ struct InboundParts {
   // outbound).
   std::function<Task<bool>(Address mailbox, std::uint64_t octets)> is_over_quota;
   std::function<Task<Reply>(Address recipient)> verify_recipient;
+  std::function<void(const JudgedMessage&)> judged;  // may be unset
 };
 
 class SmtpSession {

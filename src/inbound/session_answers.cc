@@ -98,6 +98,8 @@ void SmtpSession::State::answer_sender(const smtp::AskSender& question, std::uin
     Transaction shown = session->transaction();
     shown.sender = question.sender;
     log(reject_line(caller, shown, "MAIL", {}, verdict.reply, verdict.rule, now()));
+  } else if (checks) {
+    checks->begin(session->transaction().helo, question.sender.address);
   }
   session->answer(token, std::move(verdict.reply));
 }
@@ -151,6 +153,7 @@ DraftFacts SmtpSession::State::draft_facts() {
                  : is_submission()                   ? Source::submission
                                                      : Source::smtp;
   const auto& login = facts.transaction.login;
+  facts.check = checks.get();
   facts.verified_sender = login.has_value() || caller.trusted;
   if (login) {
     facts.submitter = login->user.text();

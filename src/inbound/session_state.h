@@ -21,6 +21,7 @@ struct SmtpSession::State {
   Caller caller;
   Admission::Ticket ticket;
   std::optional<smtp::ServerSession> session;
+  std::unique_ptr<Checks> checks;  // of a stranger on mx; else null
   std::unique_ptr<Draft> draft;
   std::string buffer;
   std::vector<StageFact> stages;  // of the current transaction
@@ -50,6 +51,7 @@ struct SmtpSession::State {
   Moment input_deadline(smtp::Wait wait);
   void note_refusals();
   void count_refusal(std::string_view rule);
+  void start_checks();
   bool charge();      // false: no room for one more message
   void drop_draft();  // and its charge
 

@@ -103,6 +103,7 @@ struct Draft::State {
   std::optional<std::string> foreign_from(std::string_view header) const;
   void take_body(std::string_view octets);
   void take_signatures(SignedHeader made);
+  void take_result(ArrivalResult checked);
   Task<void> ride_along();
   Task<void> write_one(ChunkWrite chunk, std::size_t& open, Signal& done);
   Result<SpoolRequest> make_request();
@@ -139,6 +140,7 @@ void Draft::State::end_header(std::size_t end) {
   // A line that is no field ends the header before it; the empty line between is put in.
   std::size_t body_at = scanned ? scanned->body_offset : block.size();
   std::string_view header_part = block.substr(0, body_at);
+  if (facts.check) facts.check->header(header_part);
   FixedHeader fixed = fix_header(header_part, fixup);
   if (fixed.refusal) return refuse(std::move(*fixed.refusal), std::move(fixed.rule));
   if (auto foreign = foreign_from(fixed.header))
@@ -156,6 +158,7 @@ void Draft::State::end_header(std::size_t end) {
 }
 
 void Draft::State::take_body(std::string_view octets) {
+  if (facts.check) facts.check->body(octets);
   message.content.body_octets += octets.size();
   message.content.crc32c = crc32c(octets, message.content.crc32c);
   signer.add_body(octets);
@@ -184,6 +187,13 @@ void Draft::State::take_signatures(SignedHeader made) {
                                    .rule = "dkim",
                                    .reply = fmt::format("{}", fmt::join(made.names, ", ")),
                                    .recipient = {}});
+}
+
+void Draft::State::take_result(ArrivalResult checked) {
+  if (checked.refusal) return refuse(*std::move(checked.refusal), std::move(checked.rule));
+  rule = std::move(checked.rule);
+  message.content.prepend += checked.fields;
+  facts.stages.insert(facts.stages.end(), checked.stages.begin(), checked.stages.end());
 }
 
 Task<void> Draft::State::write_one(ChunkWrite chunk, std::size_t& open, Signal& done) {
@@ -284,6 +294,7 @@ Task<void> Draft::write(std::string_view octets) {
 Task<Reply> Draft::commit() {
   State& state = *state_;
   if (!state.refusal && state.in_header) state.end_header(state.header_buffer.size());
+  if (!state.refusal && state.facts.check) state.take_result(co_await state.facts.check->finish());
   if (state.refusal) co_return *state.refusal;
   state.take_signatures(co_await state.signer.finish(state.loop, state.message.content.header));
 

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "intake/arrival_check.h"
 #include "intake/expand.h"
 #include "intake/fixups.h"
 #include "intake/sign.h"
@@ -45,6 +46,7 @@ struct DraftFacts {
   std::vector<StageFact> stages;  // connect, identify, envelope so far
   // Submission: may the caller use this address in From? Unset: not checked.
   std::function<bool(const Address&)> may_use_from;
+  ArrivalCheck* check = nullptr;  // outlives the Draft
 };
 
 class Draft {

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "mail/address.h"
+#include "trust/authentication_results.h"
 
 namespace goniec {
 namespace {
@@ -16,37 +17,13 @@ FixedHeader refused(std::uint16_t code, EnhancedCode enhanced, std::string text,
   return fixed;
 }
 
-// The authserv-id of an Authentication-Results value (RFC 8601 §2.2): the first token or quoted
-// string after comments, without its version and port. Comments and folding may hide it.
-std::string authserv_id(std::string_view value) {
-  const std::string text = unfold(value);
-  std::size_t i = 0;
-  int depth = 0;
-  while (i < text.size()) {
-    const char c = text[i];
-    if (depth > 0 && c == '\\') {
-      i += 2;
-      continue;
-    }
-    if (c == '(') ++depth;
-    if (c == ')' && depth > 0) {
-      --depth;
-      ++i;
-      continue;
-    }
-    if (depth == 0 && c != ' ' && c != '\t' && c != '(') break;
-    ++i;
-  }
-  std::string id;
-  const bool quoted = i < text.size() && text[i] == '"';
-  for (i += quoted ? 1 : 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted ? c == '"' : (c == ';' || c == ' ' || c == '\t' || c == '(')) break;
-    if (quoted && c == '\\' && i + 1 < text.size()) ++i;
-    id += text[i];
-  }
-  while (!id.empty() && id.back() == '.') id.pop_back();
-  return id;
+// RFC 8601 §5: a field that says it is ours, and is not, is a forgery; in any spelling, also of the
+// domain.
+bool claims_to_be(std::string_view value, std::string_view hostname) {
+  const std::string id = authserv_id_of(value);
+  if (equal_ignoring_case(id, hostname)) return true;
+  const auto claimed = Domain::parse(id), ours = Domain::parse(hostname);
+  return claimed && ours && *claimed == *ours;
 }
 
 bool is_submission(Source source) {
@@ -103,7 +80,7 @@ std::optional<FixedHeader> loop_refusal(const HeaderBlock& block, const FixupOpt
 bool is_removed(const HeaderField& field, const FixupOptions& options) {
   if (equal_ignoring_case(field.name, "Return-Path")) return true;  // only final delivery adds it
   if (equal_ignoring_case(field.name, "Authentication-Results"))
-    return equal_ignoring_case(authserv_id(field.value), options.hostname);
+    return claims_to_be(field.value, options.hostname);
   return is_submission(options.source) &&
          equal_ignoring_case(field.name, "Bcc");  // RFC 6409 §8, RFC 5322 §3.6.3
 }

@@ -9,6 +9,7 @@ namespace goniec {
 namespace {
 
 constexpr std::size_t line_columns = 78;  // RFC 5322 §2.1.1
+constexpr std::string_view junk_mark = "X-Goniec-Junk: ";
 
 // A field made of words that never break inside; the line breaks before a word that would be cut
 // off, and always before the words that begin a clause ("by", "for").
@@ -104,6 +105,15 @@ std::string received_field_local(std::string_view hostname, unsigned uid, Messag
 
 std::string return_path_field(const Address& sender) {
   return fmt::format("Return-Path: <{}>\r\n", sender.text());
+}
+
+std::string junk_field(std::string_view rule) {
+  return fmt::format("{}{}\r\n", junk_mark, safe_name(rule));
+}
+
+bool is_marked_junk(std::string_view prepend) {
+  const auto at = prepend.find(junk_mark);
+  return at != std::string_view::npos && (at == 0 || prepend[at - 1] == '\n');
 }
 
 std::string delivered_to_field(const Address& recipient) {

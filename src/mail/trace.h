@@ -24,5 +24,9 @@ std::string received_field_local(std::string_view hostname, unsigned uid, Messag
                                  Instant at);  // sendmail
 std::string return_path_field(const Address& sender);
 std::string delivered_to_field(const Address& recipient);
+// The mark of mail that a check sends to the folder Junk, with the rule. It counts only in a
+// prepend, which is ours; in a header it is a stranger's word.
+std::string junk_field(std::string_view rule);
+bool is_marked_junk(std::string_view prepend);
 
 }  // namespace goniec

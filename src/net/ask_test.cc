@@ -1,3 +1,4 @@
+// Driving an inquiry over a false resolver: what is asked together, and what is late.
 #include "net/ask.h"
 
 #include <gtest/gtest.h>

@@ -53,10 +53,14 @@ Task<Reply> LocalDelivery::place(const ReadyEntry& ready, const Address& recipie
 Task<void> LocalDelivery::deliver(ReadyEntry ready) {
   const Instant began = loop_.clock().now();
   std::string header;
-  if (ready.content)
+  bool junk = false;
+  if (ready.content) {
     header = ready.content->header;
-  else if (auto content = co_await queue_.content(loop_, ready.message->id))
+    junk = is_marked_junk(ready.content->prepend);
+  } else if (auto content = co_await queue_.content(loop_, ready.message->id)) {
     header = std::move(content->header);
+    junk = is_marked_junk(content->prepend);
+  }
   Plan plan;
   for (std::uint32_t i = 0; i < ready.entry.recipients.size(); ++i) {
     const EntryRecipient& recipient = ready.entry.recipients[i];
@@ -71,12 +75,14 @@ Task<void> LocalDelivery::deliver(ReadyEntry ready) {
     if (reply.is_positive()) {
       MailboxAppend append;
       append.mailbox = *Address::parse(reply.lines.at(0));
+      if (junk) append.folder = "Junk";  // RFC 6154 §2 names it so
       append.at = began;
       append.prepend =
           return_path_field(ready.message->sender.address) + delivered_to_field(append.mailbox);
       plan.appends.push_back(std::move(append));
       outcome.state = RecipientState::delivered;
-      outcome.reply = Reply(250, {2, 1, 5}, "delivered to mailbox");
+      outcome.reply =
+          Reply(250, {2, 1, 5}, junk ? "delivered to folder Junk" : "delivered to mailbox");
     } else {
       outcome.state = reply.is_permanent() ? RecipientState::failed : RecipientState::queued;
       outcome.reply = std::move(reply);

@@ -1,3 +1,4 @@
+// Findings: what is asked once, and the limit of questions.
 #include "proto/inquiry.h"
 
 #include <gtest/gtest.h>

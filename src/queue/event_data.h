@@ -31,7 +31,7 @@ std::string reason_event_data(std::string_view reason);
 std::string notice_event_data(MessageId notice, std::string_view action);
 
 struct StageFact {
-  std::string stage;  // connect, identify, envelope, content, sign
+  std::string stage;  // connect, identify, envelope, check, content, sign
   Instant at{};
   Duration took{};
   std::string rule, reply, recipient;

@@ -27,9 +27,7 @@ std::string_view name_of(Transport transport) {
   return "unknown";
 }
 
-namespace {
-
-bool matches(std::string_view pattern, std::string_view domain) {
+bool domain_matches(std::string_view pattern, std::string_view domain) {
   if (pattern == "*") return true;
   if (pattern.starts_with("*.")) {
     const std::string_view suffix = pattern.substr(1);  // ".example.pl"
@@ -39,12 +37,10 @@ bool matches(std::string_view pattern, std::string_view domain) {
   return equal_ignoring_case(pattern, domain);
 }
 
-}  // namespace
-
 Route RouteTable::route(const Domain& domain) const {
   for (const RouteRule& rule : rules_) {
     for (const std::string& pattern : rule.domains) {
-      if (!matches(pattern, domain.ascii())) continue;
+      if (!domain_matches(pattern, domain.ascii())) continue;
       Route route{.domain = domain,
                   .transport = rule.transport,
                   .host = rule.host,

@@ -35,6 +35,9 @@ struct Route {
   std::string rule;  // which rule decided, for `goniec route` and the timeline
 };
 
+// "example.pl", "*.example.pl" (not example.pl itself), "*": lower case, A-labels.
+bool domain_matches(std::string_view pattern, std::string_view domain);
+
 class RouteTable {
  public:
   RouteTable() = default;

@@ -117,6 +117,37 @@ std::string authentication_results_field(std::string_view authserv_id,
   return field + "\r\n";
 }
 
+bool says_dmarc_passed(std::string_view value, std::string_view author) {
+  std::string bare;  // without comments, each quoted text one '"'
+  std::size_t depth = 0;
+  bool quoted = false;
+  for (std::size_t at = 0; at < value.size(); ++at) {
+    const char c = value[at];
+    if ((quoted || depth > 0) && c == '\\') {
+      ++at;
+    } else if (depth == 0 && c == '"') {
+      if (!quoted) bare += '"';
+      quoted = !quoted;
+    } else if (!quoted && (c == '(' || (c == ')' && depth > 0))) {
+      c == '(' ? ++depth : --depth;
+    } else if (!quoted && depth == 0) {
+      bare += c == '\t' || c == '\r' || c == '\n' ? ' ' : to_lower(c);
+    }
+  }
+  if (quoted || depth > 0) return false;
+  const auto results = split(bare, ';');
+  for (std::size_t at = 1; at < results.size(); ++at) {  // the first is who says it
+    bool passed = false, of_author = false;
+    for (std::string_view word : split(results[at], ' ')) {
+      passed = passed || word == "dmarc=pass" || word == "dmarc/1=pass";
+      of_author = of_author || (word.starts_with("header.from=") &&
+                                equal_ignoring_case(word.substr(12), author));
+    }
+    if (passed && of_author) return true;
+  }
+  return false;
+}
+
 std::string authserv_id_of(std::string_view field_value) {
   const std::string text = unfold(field_value);
   std::size_t at = 0, depth = 0;

@@ -44,4 +44,9 @@ std::string authentication_results_value(std::string_view authserv_id,
 
 std::string authserv_id_of(std::string_view field_value);  // "" none; without last dots
 
+// Whether a value ("ID; dkim=…; dmarc=pass (p=none) header.from=D") says that DMARC passed for this
+// domain. Comments and quoted text say nothing. For the ARC-Authentication-Results of a sealer who
+// is believed.
+bool says_dmarc_passed(std::string_view value, std::string_view author);
+
 }  // namespace goniec

@@ -71,6 +71,19 @@ TEST(AuthenticationResults, TheWriterIsSeenThroughEverySpelling) {
     EXPECT_EQ(authserv_id_of(value), "") << value;
 }
 
+TEST(AuthenticationResults, ASealerIsHeardOnlyInPlainWords) {
+  EXPECT_TRUE(says_dmarc_passed(
+      "lists.example; spf=fail; dmarc=PASS (p=none dis=none)\r\n\theader.from=Example.org",
+      "example.org"));
+  for (const char* no :
+       {"", "dmarc=pass header.from=example.org", "l; dmarc=fail header.from=example.org",
+        "l; dmarc=pass header.from=other.example",
+        "l; spf=pass (; dmarc=pass header.from=example.org)",
+        "l; spf=pass reason=\"; dmarc=pass header.from=example.org\"", "l; dmarc=pass",
+        "l; dmarc=pass header.from=example.org (", "l; dmarc=passed header.from=example.org"})
+    EXPECT_FALSE(says_dmarc_passed(no, "example.org")) << no;
+}
+
 TEST(PublicSuffix, WhatOneRegistrantOwns) {
   const auto list = PublicSuffixes::load();
   EXPECT_EQ(list.registrable("a.b.Example.co.uk"), "example.co.uk");

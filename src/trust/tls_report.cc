@@ -212,6 +212,26 @@ std::string tls_report_subject(const TlsReport& report, std::string_view submitt
 }
 
 // ---------------------------------------------------------------- the record
+namespace {
+
+// RFC 8460 §3: fields are "name=value", one ';' between them and perhaps one behind the last.
+bool is_record_field(const Tag& tag) {
+  const auto letter = [](char c) {
+    return is_alpha(c) || is_digit(c) || c == '_' || c == '-' || c == '.';
+  };
+  return !tag.value.empty() && !tag.name.empty() && tag.name.size() <= 32 &&
+         (is_alpha(tag.name[0]) || is_digit(tag.name[0])) && std::ranges::all_of(tag.name, letter);
+}
+
+bool has_empty_field(std::string_view txt) {
+  const auto fields = split(txt, ';');
+  for (std::size_t at = 0; at + 1 < fields.size(); ++at)
+    if (trim(fields[at]).empty()) return true;
+  return false;
+}
+
+}  // namespace
+
 Result<std::vector<std::string>> parse_tls_report_record(std::string_view txt,
                                                          TlsReportLimits limits) {
   const TagList list = read_tags(txt);
@@ -219,6 +239,8 @@ Result<std::vector<std::string>> parse_tls_report_record(std::string_view txt,
     return fail(ErrorKind::bad_data, "a TLS-RPT record begins with \"v=TLSRPTv1;\"");
   std::vector<std::string> out;
   bool named = false;
+  if (has_empty_field(txt) || !std::ranges::all_of(list.tags, is_record_field))
+    return fail(ErrorKind::bad_data, "the TLS-RPT record has a field that is no name=value");
   for (const Tag& tag : list.tags) {
     if (tag.name != "rua") continue;
     named = true;

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "mail/header.h"
 #include "tests/tools/vector_kit.h"
+#include "trust/dkim.h"
 #include "trust/dmarc.h"
 #include "trust/public_suffix.h"
 #include "trust/spf.h"
@@ -499,8 +500,27 @@ bool run_dmarc(const fs::path& path, Tally& tally) {
   return known;
 }
 
-std::vector<AuthenticatedDomain> signatures_of(const std::string&, const FakeDns&) {
-  return {};
+std::vector<AuthenticatedDomain> signatures_of(const std::string& message, const FakeDns& dns) {
+  std::string wire;
+  for (char c : message) {
+    if (c == '\n' && !wire.ends_with('\r')) wire += '\r';
+    wire += c;
+  }
+  const auto scanned = scan_header(wire, {.block_octets = 1 << 20});
+  if (!scanned) return {};
+  DkimVerifier verifier(wire.substr(0, scanned->body_offset));
+  verifier.add_body(std::string_view(wire).substr(scanned->body_offset));
+  verifier.end_body();
+  const Instant then = Instant(std::chrono::seconds(1'500'000'000));
+  std::vector<AuthenticatedDomain> domains;
+  for (const auto& each :
+       dns.solve([&](Findings& findings) { return verifier.judge(findings, then); })) {
+    auto& domain = domains.emplace_back();
+    domain.domain = each.domain.ascii();
+    if (each.status == DkimStatus::pass) domain.state = AuthenticatedDomain::State::pass;
+    if (each.status == DkimStatus::temperror) domain.state = AuthenticatedDomain::State::temporary;
+  }
+  return domains;
 }
 
 // ----------------------------------------------------------------------------------------- psl
