@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""./x bench page FILE…: writes the figures of JSON results into docs/performance.md and draws docs/performance.svg.
+"""./x bench page [--add] FILE…: writes the figures of JSON results into docs/performance.md and draws docs/performance.svg.
 
-Only what stands between the two markers of the page is written; what a hand wrote around them stays. The
+With --add the sections that are there stay, but for those of the same benchmarks, and so does the picture. Only what stands between the two markers of the page is written; what a hand wrote around them stays. The
 tables say when, on what machine and with what versions each was measured, and by which command.
 """
 import json
@@ -45,9 +45,9 @@ def latency(found):
 
 
 def depth(found):
-    return table(['deferred', 'memory MiB', 'after a start', 'start to port', 'start to first delivery', 'accept, of an empty queue', 'disk a message'],
+    return table(['deferred', 'memory MiB', 'after a start', 'start to port', 'start to first delivery', 'accept, of an empty queue', 'by CPU', 'disk a message'],
                  [[row['depth'], row['pss_mib'], row['pss_after_start_mib'], f'{row["start_to_port_s"]} s', f'{row["start_to_delivery_s"]} s', spread(row['accept_ratio']),
-                   f'{row["disk_octets_each"] / 1024:.1f} KiB'] for row in found['rows']])
+                   spread(row['accept_ratio_by_cpu']) if 'accept_ratio_by_cpu' in row else '', f'{row["disk_octets_each"] / 1024:.1f} KiB'] for row in found['rows']])
 
 
 def fanout(found):
@@ -104,25 +104,34 @@ def picture(documents):
             f'<style>{style}</style><rect width="680" height="{y}" fill="#fff"/>{"".join(parts)}</svg>\n')
 
 
-def write(paths):
+def sections_but(text, benches):
+    """Of the text between the markers: what comes before the first section, and the sections of other benchmarks."""
+    first, *rest = text.strip('\n').split('\n### ')
+    return [first, *('### ' + each.strip('\n') for each in rest if each.split('\n')[0] not in benches)]
+
+
+def write(paths, add=False):
     documents = [json.loads(Path(path).read_text()) for path in paths]
     unknown = [found['bench'] for found in documents if found['bench'] not in TABLES]
     if unknown:
         raise SystemExit(f'no table for {unknown}')
     documents.sort(key=lambda found: list(TABLES).index(found['bench']))
     parts = [section(found) for found in documents]
-    if any(True for _ in bars(documents)):
+    if not add and any(True for _ in bars(documents)):
         PICTURE.write_text(picture(documents))
         parts.insert(0, '![messages a second](performance.svg)\n\nBar: the median; line: from the least to the most. A ratio is the median (and range) of\n'
                         'pairs of the same round.')
     text = PAGE.read_text() if PAGE.exists() else f'# Performance\n\n{BEGIN}\n{END}\n'
     before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
+    between, _, after = rest.partition(END)
+    if add:
+        parts = sections_but(between, {found['bench'] for found in documents}) + parts
     PAGE.write_text(f'{before}{BEGIN}\n' + '\n\n'.join(parts) + f'\n{END}{after}')
     print(f'{PAGE.relative_to(ROOT)}: {len(documents)} results')
 
 
 if __name__ == '__main__':
-    if len(sys.argv) < 2:
+    add = sys.argv[1:2] == ['--add']
+    if len(sys.argv) < 2 + add:
         raise SystemExit(__doc__)
-    write(sys.argv[1:])
+    write(sys.argv[1 + add:], add)
