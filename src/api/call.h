@@ -79,11 +79,13 @@ struct ApiContext {
   unsigned own_uid = 0;  // that the server runs as
   Instant started_at{};
   // What api needs of app, as functions.
-  std::function<IntakeOptions()> intake;                    // as configured now
-  std::function<std::string()> listeners_json;              // as in listeners.json
-  std::function<Result<void>()> reload;                     // error text: all problems, one a line
-  std::function<Result<void>()> reload_aliases;             // newaliases
-  std::function<Task<void>()> look_for_keys;                // asks DNS for pending signing keys
+  std::function<IntakeOptions()> intake;            // as configured now
+  std::function<std::string()> listeners_json;      // as in listeners.json
+  std::function<std::string()> certificates_json;   // those in use
+  std::function<Task<std::size_t>()> send_reports;  // those that are pending: how many mails
+  std::function<Result<void>()> reload;             // error text: all problems, one a line
+  std::function<Result<void>()> reload_aliases;     // newaliases
+  std::function<Task<void>()> look_for_keys;        // asks DNS for pending signing keys
   std::function<Task<std::string>(Address)> explain_route;  // JSON object
   std::function<Result<PasswordRecord>(std::string password, bool scram)>
       make_password;                                                  // blocks: offloaded

@@ -98,7 +98,8 @@ Task<ApiReply> show_status(ApiContext& context, ApiCall) {
   w.key("uptime_s").number(std::chrono::duration_cast<std::chrono::seconds>(up).count());
   w.key("store").text(store_state(health)).key("store_reason").text(health.sealed_reason);
   w.key("storage_free_bytes").number(health.space.free_octets);
-  w.key("listeners").raw(context.listeners_json()).key("queue");
+  w.key("listeners").raw(context.listeners_json());
+  w.key("certificates").raw(context.certificates_json()).key("queue");
   if (stats) {
     write_queue_stats(w, *stats);
   } else {

@@ -4,6 +4,7 @@
 #include "api/manage.h"
 #include "api/observe.h"
 #include "api/queue_calls.h"
+#include "api/reports.h"
 #include "api/signing.h"
 #include "api/submit.h"
 #include "base/text.h"
@@ -39,6 +40,10 @@ constexpr ApiRoute routes[] = {
     {"POST", "/api/v1/queue/{}", change_queue},
     {"GET", "/api/v1/trace", show_trace},
     {"GET", "/api/v1/events", list_events},
+    {"GET", "/api/v1/reports/dmarc", list_dmarc_reports},
+    {"GET", "/api/v1/reports/dmarc/sources", list_dmarc_sources},
+    {"GET", "/api/v1/reports/tls", list_tls_reports},
+    {"POST", "/api/v1/reports/send", send_reports},
     {"POST", "/api/v1/submit", submit_message, true},
     {"GET", "/metrics", show_metrics, false, true},
     {"GET", "/health", show_health, true, true},

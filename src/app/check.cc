@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "app/options.h"
 #include "base/text.h"
 #include "config/schema.h"
 #include "run/disk.h"
@@ -181,6 +182,30 @@ class Checkup {
   int code_ = exit_done;
 };
 
+// Names, dates and whether key and certificate belong together.
+void look_at_certificates(Checkup& findings, const Config& config) {
+  SystemDisk disk;
+  SystemClock clock;
+  constexpr auto soon = std::chrono::days(14);
+  for (const auto& files : certificate_files(config)) {
+    const auto loaded = load_certificates(disk, {files});
+    if (!loaded) {
+      findings.wrong("certificate", loaded.error().message);
+      continue;
+    }
+    const auto& facts = loaded->in_use.front().facts;
+    const auto left = facts.not_after - clock.now();
+    const auto text = fmt::format("{} for {}: until {}", files.certificate,
+                                  fmt::join(facts.names, ", "), to_rfc3339(facts.not_after));
+    if (left < soon) {
+      findings.wrong("certificate",
+                     text + (left < left.zero() ? ": it has expired; renew it" : ": renew it now"));
+    } else {
+      findings.well("certificate", text);
+    }
+  }
+}
+
 void look_at_store(Checkup& findings, const Config& config) {
   std::error_code ignored;
   if (!std::filesystem::exists(config.storage.path, ignored)) {
@@ -249,6 +274,7 @@ int run_doctor(const Common& common, const std::string& salvage) {
   }
   findings.well("config", common.config_file);
   for (const auto& problem : check_config(loaded->config)) findings.wrong("files", problem.text());
+  look_at_certificates(findings, loaded->config);
   const auto status = ServerClient(loaded->config.admin_socket()).call("GET", "/api/v1/status");
   if (status) {
     findings.well("server", fmt::format("runs, pid {}", status->integer_at("pid")));

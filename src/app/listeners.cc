@@ -25,8 +25,12 @@ bool is_mailbox(ListenerKind kind) {
   return kind == ListenerKind::pop3 || kind == ListenerKind::pop3s;
 }
 
+bool is_web(ListenerKind kind) {
+  return kind == ListenerKind::http || kind == ListenerKind::https;
+}
+
 bool is_built(ListenerKind kind) {
-  return is_mail(kind) || is_mailbox(kind) || kind == ListenerKind::admin;
+  return is_mail(kind) || is_mailbox(kind) || is_web(kind) || kind == ListenerKind::admin;
 }
 
 // The user to become, when started as root: nothing when there is none to become.
@@ -77,8 +81,8 @@ Result<void> Node::State::bind_listeners() {
           ErrorKind::config,
           fmt::format("{}:{}: listener kind \"{}\" is not available in this version; remove it",
                       settings().file, option.line, name_of(option.kind)));
-    const bool needs_tls =
-        option.kind == ListenerKind::submissions || option.kind == ListenerKind::pop3s;
+    const bool needs_tls = option.kind == ListenerKind::submissions ||
+                           option.kind == ListenerKind::pop3s || option.kind == ListenerKind::https;
     if (needs_tls && !inbound_now->tls)
       return fail(ErrorKind::config,
                   fmt::format("{}:{}: a {} listener needs [tls] certificate and key",
@@ -86,7 +90,8 @@ Result<void> Node::State::bind_listeners() {
     BoundListener listener;
     listener.option = option;
     listener.address = option.address;
-    const std::size_t count = option.kind == ListenerKind::admin ? 1 : shards.size();
+    const bool one = option.kind == ListenerKind::admin || is_web(option.kind);
+    const std::size_t count = one ? 1 : shards.size();
     for (std::size_t i = 0; i < count; ++i) {
       ListenOptions listen;
       listen.endpoint = listener.address;
@@ -135,6 +140,13 @@ void Node::State::serve_listeners() {
           shard.pop3_acceptor->add(
               std::move(listener.per_shard[i]),
               Pop3Listener{.kind = listener.option.kind, .proxy_from = options.proxy_from});
+        else if (listener.option.kind == ListenerKind::https)
+          shard.web->add(std::move(listener.per_shard[i]), web_handler(listener.option),
+                         [this](std::unique_ptr<Stream> plain, Moment deadline) {
+                           return secure_visitor(std::move(plain), deadline);
+                         });
+        else if (listener.option.kind == ListenerKind::http)
+          shard.web->add(std::move(listener.per_shard[i]), web_handler(listener.option));
         else
           shard.web->add(std::move(listener.per_shard[i]), handler(ApiDoor::observe));
       });

@@ -7,8 +7,10 @@
 
 #include "app/check.h"
 #include "app/dkim_ops.h"
+#include "app/dns_command.h"
 #include "app/ops.h"
 #include "app/queue_ops.h"
+#include "app/report_ops.h"
 #include "app/sendmail.h"
 #include "app/serve.h"
 #include "app/trace_view.h"
@@ -27,6 +29,7 @@ struct CommandLine {
   SendOptions send;
   QueueSelectionOptions queue;
   ExplainOptions explain;
+  DnsOptions dns;
   std::string name;  // DOMAIN, ADDRESS, ID, FILE or DIR
   std::vector<std::string> targets;
   std::string salvage;
@@ -62,6 +65,14 @@ void add_server_commands(CLI::App& app, CommandLine& line) {
   auto* route = command(app, line, "route", "Which way mail for an address goes",
                         [&line] { return run_route(line.common, line.name); });
   route->add_option("ADDRESS", line.name)->required();
+  auto* dns = command(app, line, "dns", "The DNS records of a domain, and what is wrong with them",
+                      [&line] { return run_dns(line.common, line.dns); });
+  dns->add_option("DOMAIN", line.dns.domain)->required();
+  dns->add_flag("--check", line.dns.check, "Ask DNS: ok, wrong, missing or cannot tell; 1: wrong");
+  dns->add_option("--format", line.dns.format, "table, zone or json")
+      ->check(CLI::IsMember({"table", "zone", "json"}));
+  dns->add_option("--address", line.dns.addresses, "A public address of this server")
+      ->allow_extra_args(false);
   auto* trace = command(app, line, "trace", "The timeline of a message",
                         [&line] { return run_trace(line.common, line.name); });
   trace->add_option("ID", line.name, "Queue id or Message-ID")->required();
@@ -189,6 +200,23 @@ void add_object_commands(CLI::App& app, CommandLine& line) {
       ->required();
 }
 
+void add_report_commands(CLI::App& app, CommandLine& line) {
+  const auto list = [&line](CLI::App* parent, const char* name, const char* sentence,
+                            int (*run)(const Common&, const std::string&)) {
+    command(*parent, line, name, sentence, [&line, run] {
+      return run(line.common, line.name);
+    })->add_option("--domain", line.name, "Of this domain only");
+  };
+  auto* dmarc = noun(app, "dmarc", "DMARC reports that others sent about our domains");
+  list(dmarc, "report", "The reports", run_dmarc_report);
+  list(dmarc, "sources", "Who sent in our names: addresses, alignment, disposition",
+       run_dmarc_sources);
+  command(*dmarc, line, "send", "Send what is pending about others now, DMARC and TLS",
+          [&line] { return run_send_reports(line.common); });
+  auto* tls = noun(app, "tlsrpt", "TLS reports that others sent about mail to our domains");
+  list(tls, "list", "The reports, a line a policy", run_tls_reports);
+}
+
 void add_filters(CLI::App* app, CommandLine& line) {
   app->add_option("ID", line.queue.ids);
   app->add_option("--to", line.queue.to, "Part of a recipient");
@@ -239,6 +267,7 @@ int run(int argc, char** argv) {
   add_config_commands(app, line);
   add_object_commands(app, line);
   add_queue_commands(app, line);
+  add_report_commands(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

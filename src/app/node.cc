@@ -19,24 +19,6 @@ std::size_t shard_count(const Config& config) {
   return config.shards > 0 ? config.shards : std::max(1u, std::thread::hardware_concurrency());
 }
 
-ResolverOptions resolver_options(const Config& config) {
-  ResolverOptions options;
-  for (const Endpoint& server : config.resolver.servers) options.servers.push_back(server.text());
-  options.trust_anchor_file = config.resolver.trust_anchor;
-  switch (config.resolver.dnssec) {
-    case DnssecMode::automatic:
-      options.dnssec = Dnssec::automatic;
-      break;
-    case DnssecMode::require:
-      options.dnssec = Dnssec::required;
-      break;
-    case DnssecMode::off:
-      options.dnssec = Dnssec::off;
-      break;
-  }
-  return options;
-}
-
 // Whoever is fetched from by https is who the URL names, or nobody.
 Task<Result<std::unique_ptr<Stream>>> secure_web(std::shared_ptr<const TlsContext> context,
                                                  std::unique_ptr<Stream> plain, std::string host,
@@ -104,7 +86,7 @@ Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Met
   offload_options.threads = std::max(2u, std::thread::hardware_concurrency());
   state->offload = std::make_unique<OffloadPool>(offload_options);
   state->offload_door = state->offload.get();
-  TRY(state->load_tls());
+  auto certificates = TRY(state->load_tls());
   TRY(state->own_storage());
   TRY(state->open_store());
   TRY(state->make_parts(reader_threads, nullptr));
@@ -112,10 +94,15 @@ Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Met
   for (std::size_t i = 0; i < count; ++i) TRY(state->make_shard());
   TRY(state->bind_listeners());
   TRY(state->drop_privileges());
+  state->make_reports();
   state->run_shards();
   state->api = state->make_api();
   NodeShard& first = *state->shards.front();
-  first.run([&] { state->start_duties(first); });
+  first.run([&] {
+    state->start_duties(first);
+    state->start_certificates(std::move(certificates));
+    state->start_reports();
+  });
   Result<void> opened = state->open_sockets();
   if (opened) {
     state->serve_listeners();
@@ -138,6 +125,11 @@ void Node::State::drain() {
     static Task<void> run(State& state, NodeShard& shard, Moment until,
                           std::shared_ptr<std::promise<void>> done) {
       const bool is_first = &shard == state.shards.front().get();
+      if (is_first) {
+        co_await state.certificates->stop();
+        co_await state.report_intake->stop();
+        co_await state.report_sending->stop();
+      }
       co_await state.NodeCore::stop(shard, is_first ? ShardRole::first : ShardRole::other, until);
       done->set_value();
     }
@@ -203,18 +195,19 @@ Result<void> Node::State::reload() {
   if (auto problems = check_config(loaded->config); !problems.empty())
     return fail(ErrorKind::config, text_of(problems));
   const Config& fresh = loaded->config;
-  std::shared_ptr<const TlsContext> server;
-  if (fresh.tls.given()) {
-    TlsCertificate certificate = TRY(read_certificate(disk, fresh.tls.certificate, fresh.tls.key));
-    server = TRY(TlsContext::server({std::move(certificate)}));
-  }
+  LoadedCertificates loaded_pairs = TRY(load_certificates(disk, certificate_files(fresh)));
+  std::shared_ptr<const TlsContext> server = loaded_pairs.context;
   TRY(directory->reload_alias_files(fresh.local.aliases));
   // From here nothing can fail: the old config is replaced as a whole.
   {
     std::lock_guard lock(mutex);
+    server_tls = server;
+    certificates_in_use = loaded_pairs.in_use;
     pop3_now = std::make_shared<const Pop3Options>(pop3_options(fresh, server));
     inbound_now = std::make_shared<const InboundOptions>(inbound_for(fresh, std::move(server)));
   }
+  shards.front()->loop.post(
+      [this, pairs = std::move(loaded_pairs)]() mutable { certificates->set(std::move(pairs)); });
   queue->set_options(queue_options(fresh));
   logins->set_limits(login_limits(fresh));
   admission->set_limits(admission_limits(fresh));

@@ -144,6 +144,8 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
       .started_at = clock.now(),
       .intake = [this] { return inbound_options_now()->intake; },
       .listeners_json = [this] { return listeners_json(); },
+      .certificates_json = [this] { return certificates_json(); },
+      .send_reports = [this] { return report_sending->send_now(); },
       .reload = [this] { return reload(); },
       .reload_aliases =
           [this] {

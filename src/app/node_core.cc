@@ -5,22 +5,31 @@
 
 namespace goniec {
 
-Result<void> NodeCore::load_tls() {
-  std::shared_ptr<const TlsContext> server;
-  if (settings().tls.given()) {
-    TlsCertificate certificate =
-        TRY(read_certificate(doors.disk, settings().tls.certificate, settings().tls.key));
-    server = TRY(TlsContext::server({std::move(certificate)}));
-  }
+Result<LoadedCertificates> NodeCore::load_tls() {
+  LoadedCertificates loaded = TRY(load_certificates(doors.disk, certificate_files(settings())));
+  std::shared_ptr<const TlsContext> server = loaded.context;
   TlsClientTrust trust;
   trust.roots = TlsTrust::system;
   trust.given_pem = TRY(load_roots());
   auto client = TRY(TlsContext::client(trust));
   std::lock_guard lock(mutex);
+  server_tls = server;
+  certificates_in_use = loaded.in_use;
   pop3_now = std::make_shared<const Pop3Options>(pop3_options(settings(), server));
   inbound_now = std::make_shared<const InboundOptions>(inbound_for(settings(), std::move(server)));
   if (!client_tls) client_tls = std::move(client);
-  return {};
+  return loaded;
+}
+
+void NodeCore::use_certificates(std::shared_ptr<const TlsContext> context) {
+  std::lock_guard lock(mutex);
+  server_tls = context;
+  auto inbound = std::make_shared<InboundOptions>(*inbound_now);
+  inbound->tls = context;
+  inbound_now = std::move(inbound);
+  auto pop3 = std::make_shared<Pop3Options>(*pop3_now);
+  pop3->tls = std::move(context);
+  pop3_now = std::move(pop3);
 }
 
 InboundOptions NodeCore::inbound_for(const Config& of,
@@ -127,7 +136,10 @@ void NodeCore::make_shard(ShardParts& parts, World world) {
           },
       .verify_recipient =
           [&parts](Address recipient) { return parts.probe->ask(std::move(recipient)); },
-      .judged = {},
+      .judged =
+          [this](const JudgedMessage& message) {
+            if (message_judged) message_judged(message);
+          },
   });
   parts.acceptor = std::make_unique<Acceptor>(*parts.inbound);
   parts.pop3.emplace(Pop3Parts{

@@ -79,13 +79,16 @@ struct NodeCore {
   mutable std::mutex mutex;  // what a reload replaces
   std::shared_ptr<const InboundOptions> inbound_now;
   std::shared_ptr<const Pop3Options> pop3_now;
-  std::shared_ptr<const TlsContext> client_tls;
+  std::shared_ptr<const TlsContext> client_tls, server_tls;
+  std::vector<CertificateInUse> certificates_in_use;
   std::shared_ptr<const TrustRoots> roots;  // null: nobody vouches for other servers
 
   std::unique_ptr<MtaStsCache> mta_sts;
   std::shared_ptr<const OutboundTls> outbound_tls;
   // Hears of each TLS session with another server, on its shard's loop. Set before the shards run.
   std::function<void(const TlsSession&)> tls_session_heard;
+  // Hears of each judged message, on its shard's loop. Set before the shards run.
+  std::function<void(const JudgedMessage&)> message_judged;
 
   NodeCore(LoadedConfig loaded, LogSink& sink, Metrics& registry, NodeDoors given)
       : config(std::move(loaded)),
@@ -104,7 +107,9 @@ struct NodeCore {
     return pop3_now;
   }
 
-  Result<void> load_tls();
+  Result<LoadedCertificates> load_tls();
+  // New connections get these.
+  void use_certificates(std::shared_ptr<const TlsContext> context);
   // What a session is given by this configuration, with the keys and where to use them.
   InboundOptions inbound_for(const Config& of, std::shared_ptr<const TlsContext> tls) const;
   Result<std::string> load_roots();  // gives what is to be trusted beside the system's, as PEM

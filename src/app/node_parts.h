@@ -8,6 +8,8 @@
 #include "api/call.h"
 #include "app/node.h"
 #include "app/node_core.h"
+#include "duties/report_sending.h"
+#include "duties/reporting.h"
 #include "net/http_client.h"
 #include "net/resolver.h"
 #include "net/tcp.h"
@@ -66,6 +68,9 @@ struct Node::State : SystemDoors, NodeCore {
   std::vector<std::unique_ptr<NodeShard>> shards;
   std::vector<BoundListener> bound;
   std::unique_ptr<ApiContext> api;
+  std::unique_ptr<Certificates> certificates;  // on the first shard, and:
+  std::unique_ptr<ReportIntake> report_intake;
+  std::unique_ptr<ReportSending> report_sending;
   std::promise<void> stop_asked;
   bool stop_was_asked = false;
 
@@ -89,6 +94,16 @@ struct Node::State : SystemDoors, NodeCore {
   Result<void> open_sockets();
   Result<void> write_listeners_file() const;
   std::string listeners_json() const;
+  // web.cc
+  void start_certificates(LoadedCertificates loaded);  // on the first shard's loop
+  void make_reports();                                 // before the shards run
+  void start_reports();                                // on the first shard's loop
+  ReportSendingSettings report_sending_settings() const;
+  std::string certificates_json() const;
+  HttpHandler web_handler(const ListenerOption& option);
+  Task<HttpReply> answer_web(HttpCall call, bool trusted);
+  Task<Result<std::unique_ptr<Stream>>> secure_visitor(std::unique_ptr<Stream> plain,
+                                                       Moment deadline);
   // node_calls.cc
   std::unique_ptr<ApiContext> make_api();
   HttpHandler handler(ApiDoor door);

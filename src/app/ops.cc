@@ -77,6 +77,18 @@ int run_status(const Common& common) {
   for (const auto& each : listeners ? listeners->items() : std::vector<JsonValue>()) {
     print(fmt::format("  {:<12} {}\n", each.text_at("kind"), each.text_at("address")));
   }
+  const auto certificates = answer->at("certificates");
+  for (const auto& each : certificates ? certificates->items() : std::vector<JsonValue>()) {
+    const auto days = each.integer_at("days");
+    const auto names = each.at("names");
+    const auto first = names ? names->items() : std::vector<JsonValue>();
+    print(fmt::format("  certificate  {} until {}{}\n",
+                      first.empty() ? each.text_at("file") : first.front().text().value_or(""),
+                      each.text_at("not_after"),
+                      days < 0    ? ": EXPIRED"
+                      : days < 14 ? fmt::format(": only {} days", days)
+                                  : ""));
+  }
   if (const auto queue = answer->at("queue"); queue && queue->is_object()) {
     print(fmt::format(
         "queue: {} messages, {}; active {}, deferred {}, held {}{}\n",

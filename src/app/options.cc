@@ -154,6 +154,30 @@ Pop3Options pop3_options(const Config& config, std::shared_ptr<const TlsContext>
   return options;
 }
 
+ResolverOptions resolver_options(const Config& config) {
+  ResolverOptions options;
+  for (const Endpoint& server : config.resolver.servers) options.servers.push_back(server.text());
+  options.trust_anchor_file = config.resolver.trust_anchor;
+  switch (config.resolver.dnssec) {
+    case DnssecMode::automatic:
+      options.dnssec = Dnssec::automatic;
+      break;
+    case DnssecMode::require:
+      options.dnssec = Dnssec::required;
+      break;
+    case DnssecMode::off:
+      options.dnssec = Dnssec::off;
+      break;
+  }
+  return options;
+}
+
+std::vector<CertificateFiles> certificate_files(const Config& config) {
+  std::vector<CertificateFiles> files;
+  for (const TlsOption& each : config.certificates) files.push_back({each.certificate, each.key});
+  return files;
+}
+
 MaillogOptions maillog_options(const Config& config) {
   MaillogOptions options;
   options.to = config.log.to;

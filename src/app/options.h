@@ -4,9 +4,11 @@
 #include "accounts/directory.h"
 #include "accounts/login.h"
 #include "config/config.h"
+#include "duties/certificates.h"
 #include "duties/maillog.h"
 #include "inbound/admission.h"
 #include "inbound/session.h"
+#include "net/resolver.h"
 #include "outbound/dispatcher.h"
 #include "outbound/hosts.h"
 #include "outbound/mta_sts_cache.h"
@@ -28,6 +30,8 @@ RouteTable route_table(const Config& config);
 MtaStsCacheOptions mta_sts_options(const Config& config);
 HostsOptions hosts_options(const Config& config);
 DispatcherOptions dispatcher_options(const Config& config);
+ResolverOptions resolver_options(const Config& config);
+std::vector<CertificateFiles> certificate_files(const Config& config);
 MaillogOptions maillog_options(const Config& config);
 
 }  // namespace goniec

@@ -58,8 +58,12 @@ void check_password_file(ConfigProblems& problems, const Config& config, const R
 
 ConfigProblems check_config(const Config& config) {
   ConfigProblems problems;
-  check_file(problems, config, 0, "tls.certificate", config.tls.certificate);
-  check_file(problems, config, 0, "tls.key", config.tls.key);
+  for (const auto& pair : config.certificates) {
+    const bool first = pair.certificate == config.tls.certificate;
+    check_file(problems, config, pair.line, first ? "tls.certificate" : "certificate.certificate",
+               pair.certificate);
+    check_file(problems, config, pair.line, first ? "tls.key" : "certificate.key", pair.key);
+  }
   check_file(problems, config, 0, "resolver.trust_anchor", config.resolver.trust_anchor);
   check_file(problems, config, 0, "delivery.roots", config.delivery.roots);
   for (const auto& file : config.local.aliases)

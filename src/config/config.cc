@@ -29,6 +29,7 @@ class ConfigBuilder {
     read_routes();
     read_limits();
     read_local();
+    read_trust();
     check_tls();
     return std::move(config_);
   }
@@ -91,7 +92,7 @@ class ConfigBuilder {
     }
     listener.kind = *listener_kind_of(in.get<std::string>("kind"));
     using enum ListenerKind;
-    if (listener.kind == imap || listener.kind == imaps || listener.kind == https) {
+    if (listener.kind == imap || listener.kind == imaps) {
       problems_.add(in.line_of("kind"),
                     fmt::format("kind = \"{}\" is not in this version; fix: remove this listener",
                                 name_of(listener.kind)));
@@ -158,9 +159,17 @@ class ConfigBuilder {
 
   void read_wire() {
     const auto& tls = table("tls");
-    config_.tls = {path_of(tls, "certificate"), path_of(tls, "key")};
+    config_.tls = {path_of(tls, "certificate"), path_of(tls, "key"), tls.line};
     if (tls.has("certificate") != tls.has("key")) {
       problems_.add(tls.line, "certificate and key go together; fix: give both in [tls]");
+    }
+    if (config_.tls.given()) config_.certificates.push_back(config_.tls);
+    for (const auto& in : values_.arrays.find("certificate")->second) {
+      config_.certificates.push_back({path_of(in, "certificate"), path_of(in, "key"), in.line});
+      if (!in.has("certificate") || !in.has("key")) {
+        problems_.add(in.line,
+                      "certificate and key go together; fix: give both in [[certificate]]");
+      }
     }
     const auto& resolver = table("resolver");
     config_.resolver.servers = resolver.get<std::vector<Endpoint>>("servers");
@@ -287,6 +296,20 @@ class ConfigBuilder {
     config_.retention = {retention.get<Duration>("events"), retention.get<Duration>("bodies")};
   }
 
+  void read_trust() {
+    config_.web.challenges = path_of(table("web"), "challenges");
+    if (config_.web.challenges.empty())
+      config_.web.challenges = config_.storage.path + "/acme-challenge";
+    const auto& mode = table("mta_sts").get<std::string>("mode");
+    config_.mta_sts = mode == "enforce"   ? MtaStsServing::enforce
+                      : mode == "testing" ? MtaStsServing::testing
+                                          : MtaStsServing::off;
+    const auto& reports = table("reports");
+    if (reports.has("address")) config_.reports.address = reports.get<std::string>("address");
+    config_.reports.send = reports.get<bool>("send");
+    config_.reports.keep = reports.get<Duration>("keep");
+  }
+
   void check_log_path(const TableValues& log) {
     auto& to = config_.log.to;
     if (to.find('/') != std::string::npos) {
@@ -311,10 +334,11 @@ class ConfigBuilder {
 
   void check_tls() {
     if (table("tls").given("certificate") || table("tls").given("key")) return;
+    if (!config_.certificates.empty()) return;
     for (const auto& listener : config_.listeners) {
       using enum ListenerKind;
       if (listener.kind != submission && listener.kind != submissions && listener.kind != pop3 &&
-          listener.kind != pop3s) {
+          listener.kind != pop3s && listener.kind != https) {
         continue;
       }
       problems_.add(

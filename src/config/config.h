@@ -35,6 +35,7 @@ struct ListenerOption {
 
 struct TlsOption {
   std::string certificate, key;  // "" both: no TLS
+  unsigned line = 0;
   bool given() const { return !certificate.empty(); }
 };
 
@@ -55,6 +56,19 @@ struct TrustOption {
   Duration check_time{};
   std::vector<std::string> arc_sealers;
   std::vector<OverrideOption> overrides;
+};
+
+// What http and https listeners serve.
+struct WebOption {
+  std::string challenges;  // folder of ACME http-01 tokens
+};
+
+enum class MtaStsServing { off, testing, enforce };
+
+struct ReportsOption {
+  std::string address;  // "": reports are not read
+  bool send = false;    // reports about others
+  Duration keep{};
 };
 
 enum class DnssecMode { automatic, require, off };
@@ -135,7 +149,11 @@ struct Config {
   StorageOption storage;
   std::vector<ListenerOption> listeners;
   TrustOption trust;
-  TlsOption tls;
+  TlsOption tls;                        // [tls]: the default certificate
+  std::vector<TlsOption> certificates;  // [tls], then each [[certificate]]
+  WebOption web;
+  MtaStsServing mta_sts = MtaStsServing::off;
+  ReportsOption reports;
   ResolverOption resolver;
   DeliveryOption delivery;
   std::vector<RouteOption> routes;

@@ -75,9 +75,32 @@ constexpr auto options = std::to_array<OptionSpec>({
     {"override.spf", choice, "", "observe|reject", 0, 0, "In place of trust.spf."},
 
     {"tls.certificate", path, "", "", 0, 0,
-     "PEM file with the certificate and its chain. Needed by submission, submissions, pop3 and "
-     "pop3s."},
+     "PEM file with the certificate and its chain. Needed by submission, submissions, pop3, pop3s "
+     "and https. Certificates are read again when their files change; a pair that is broken is "
+     "said and the one in use stays."},
     {"tls.key", path, "", "", 0, 0, "PEM file with the private key of the certificate."},
+
+    {"certificate.certificate", path, "", "", 0, 0,
+     "A further certificate: it is shown to clients that ask for one of its names (SNI). Who asks "
+     "for no name, or an unknown one, gets that of [tls]."},
+    {"certificate.key", path, "", "", 0, 0, "PEM file with the private key of the certificate."},
+
+    {"web.challenges", path, "", "", 0, 0,
+     "Folder whose files http listeners serve under /.well-known/acme-challenge/, for an ACME "
+     "client with http-01 (docs/trust.md). Default: acme-challenge in the storage folder."},
+
+    {"mta_sts.mode", choice, "\"off\"", "off|testing|enforce", 0, 0,
+     "The MTA-STS policy of our own that http and https listeners serve for each local domain, as "
+     "https://mta-sts.DOMAIN/.well-known/mta-sts.txt; it names the hostname as the only MX."},
+
+    {"reports.address", address, "", "", 0, 0,
+     "A mailbox of ours that gets DMARC and TLS reports: they are read into the store (goniec "
+     "dmarc "
+     "sources, goniec tlsrpt list). The mail itself stays in the mailbox."},
+    {"reports.send", boolean, "false", "", 0, 0,
+     "Send DMARC and TLS reports about others each day, to the addresses that they publish."},
+    {"reports.keep", duration, "\"400d\"", "", 86400, 100 * year,
+     "Reports that were read are kept for so long."},
 
     {"resolver.servers", endpoints, "[]", "", 0, 0,
      "DNS servers to ask, \"127.0.0.1:53\"; without a port 53. Default: those of the system."},
@@ -170,7 +193,8 @@ constexpr auto options = std::to_array<OptionSpec>({
      "Header and body are kept for so long after the last recipient is settled."},
 });
 
-constexpr std::array<std::string_view, 3> array_tables = {"listener", "override", "route"};
+constexpr std::array<std::string_view, 4> array_tables = {"certificate", "listener", "override",
+                                                          "route"};
 
 std::string range_text(const OptionSpec& option) {
   if (option.most == 0) return {};

@@ -8,6 +8,7 @@
 
 #include <ctime>
 
+#include "base/digest.h"
 #include "net/openssl.h"
 #include "net/tls.h"
 
@@ -125,6 +126,13 @@ Result<TlsCertificateFacts> facts_of(const std::string& chain_pem) {
   facts.names = names_of(certificate.get());
   facts.not_before = to_instant(X509_get0_notBefore(certificate.get()));
   facts.not_after = to_instant(X509_get0_notAfter(certificate.get()));
+  unsigned char* der = nullptr;
+  const int octets = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate.get()), &der);
+  if (octets > 0) {
+    facts.public_key_sha256 =
+        view(sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(octets)}));
+  }
+  OPENSSL_free(der);
   return facts;
 }
 

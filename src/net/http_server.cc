@@ -96,8 +96,9 @@ class RequestReader {
 
 }  // namespace
 
-void HttpServer::add(std::unique_ptr<Listener> listener, HttpHandler handler) {
-  listeners_.push_back(std::make_unique<Open>(Open{std::move(listener), std::move(handler)}));
+void HttpServer::add(std::unique_ptr<Listener> listener, HttpHandler handler, Secure secure) {
+  listeners_.push_back(
+      std::make_unique<Open>(Open{std::move(listener), std::move(handler), std::move(secure)}));
   ++running_;
   spawn(accept_loop(*listeners_.back()));
 }
@@ -106,9 +107,9 @@ Task<void> HttpServer::accept_loop(Open& open) {
   while (!stopping_) {
     auto stream = co_await open.listener->accept();
     if (stream) {
-      if (streams_.size() >= options_.connections) continue;  // the stream closes
+      if (streams_.size() + handshakes_ >= options_.connections) continue;  // the stream closes
       ++running_;
-      spawn(serve(open.handler, std::move(*stream)));
+      spawn(start(open, std::move(*stream)));
     } else if (stopping_ || stream.error().kind == ErrorKind::closed) {
       break;
     } else {
@@ -148,6 +149,21 @@ Task<Result<Incoming>> read_request(Loop& loop, Stream& stream, const HttpServer
 
 }  // namespace
 
+// The handshake, then the requests; a failed one ends the connection without a word.
+Task<void> HttpServer::start(Open& open, std::unique_ptr<Stream> stream) {
+  ++handshakes_;
+  if (open.secure) {
+    auto secured =
+        co_await open.secure(std::move(stream), loop_.clock().moment() + options_.handshake);
+    stream = secured ? std::move(*secured) : nullptr;
+  }
+  --handshakes_;
+  if (stream && !stopping_) co_await serve(open.handler, std::move(stream));
+  stream.reset();
+  --running_;
+  changed_.notify_all();
+}
+
 Task<void> HttpServer::serve(HttpHandler& handler, std::unique_ptr<Stream> stream) {
   streams_.push_back(stream.get());
   std::string buffer;
@@ -175,9 +191,6 @@ Task<void> HttpServer::serve(HttpHandler& handler, std::unique_ptr<Stream> strea
     if (!co_await stream->write(print(reply, keep_alive, head_only))) break;
   }
   std::erase(streams_, stream.get());
-  stream.reset();
-  --running_;
-  changed_.notify_all();
 }
 
 Task<void> HttpServer::stop() {

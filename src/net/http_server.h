@@ -38,6 +38,7 @@ using HttpHandler = std::function<Task<HttpReply>(HttpCall)>;
 struct HttpServerOptions {
   std::size_t header_octets = 16 * 1024;
   std::uint64_t body_octets = 64u << 20;
+  Duration handshake = std::chrono::seconds(5);  // of TLS; also what stop() may wait for
   Duration request = std::chrono::seconds(60);
   Duration idle = std::chrono::seconds(60);
   std::size_t connections = 1000;
@@ -46,23 +47,28 @@ struct HttpServerOptions {
 // The accept loops and connections of one shard.
 class HttpServer {
  public:
+  // Puts TLS over an accepted stream (https), by a deadline.
+  using Secure =
+      std::function<Task<Result<std::unique_ptr<Stream>>>(std::unique_ptr<Stream>, Moment)>;
   HttpServer(Loop& loop, HttpServerOptions options) : loop_(loop), options_(options) {}
-  void add(std::unique_ptr<Listener> listener, HttpHandler handler);
+  void add(std::unique_ptr<Listener> listener, HttpHandler handler, Secure secure = {});
   Task<void> stop();  // closes listeners and connections; ends when all handlers ended
 
  private:
   struct Open {
     std::unique_ptr<Listener> listener;
     HttpHandler handler;
+    Secure secure;
   };
   Task<void> accept_loop(Open& open);
+  Task<void> start(Open& open, std::unique_ptr<Stream> stream);
   Task<void> serve(HttpHandler& handler, std::unique_ptr<Stream> stream);
 
   Loop& loop_;
   HttpServerOptions options_;
   std::vector<std::unique_ptr<Open>> listeners_;
   std::vector<Stream*> streams_;
-  std::size_t running_ = 0;
+  std::size_t running_ = 0, handshakes_ = 0;
   bool stopping_ = false;
   Signal changed_;
 };

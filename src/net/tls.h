@@ -32,6 +32,7 @@ Result<TlsCertificate> make_self_signed(const std::vector<std::string>& names, u
 struct TlsCertificateFacts {
   std::vector<std::string> names;
   Instant not_before{}, not_after{};
+  std::string public_key_sha256;  // 32 octets, of SubjectPublicKeyInfo: TLSA "3 1 1"
 };
 Result<TlsCertificateFacts> facts_of(const std::string& chain_pem);  // of its first certificate
 
