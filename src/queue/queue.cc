@@ -62,18 +62,15 @@ void expire_outcomes(const Entry& entry, std::vector<Outcome>& outcomes, Instant
 struct Spooled {
   std::shared_ptr<const Message> message;
   std::uint64_t octets = 0;
-  const std::vector<Entry>& entries;
+  std::vector<Entry>& entries;  // taken
   std::shared_ptr<const LoadedContent> content;
 };
 
-// A copy of the message without header and prepend, which are large: they step aside for it.
+// The message of a request that is over, without header and prepend, which are large.
 std::shared_ptr<const Message> envelope_of(Message& message) {
-  std::string header = std::exchange(message.content.header, {});
-  std::string prepend = std::exchange(message.content.prepend, {});
-  auto envelope = std::make_shared<const Message>(message);
-  message.content.header = std::move(header);
-  message.content.prepend = std::move(prepend);
-  return envelope;
+  message.content.header = {};
+  message.content.prepend = {};
+  return std::make_shared<const Message>(std::move(message));
 }
 
 }  // namespace
@@ -311,7 +308,7 @@ void Queue::State::hand_over_leased(std::vector<LeasedEntry> leased, Instant now
 void Queue::State::hand_over_spooled(Spooled spooled, const SpoolResult& result, Instant now) {
   for (std::size_t i = 0; i < spooled.entries.size() && i < result.leases.size(); ++i) {
     if (result.leases[i].fence == 0) continue;
-    Entry entry = spooled.entries[i];
+    Entry entry = std::move(spooled.entries[i]);
     entry.state = EntryState::leased;
     hand_over(ReadyEntry{result.leases[i], std::move(entry), spooled.message, spooled.content,
                          spooled.octets, now});
@@ -359,18 +356,16 @@ void Queue::State::note_unleased(const std::vector<Entry>& entries, const SpoolR
 Task<Result<void>> Queue::State::spool_prepared(Loop& loop, SpoolRequest request,
                                                 std::shared_ptr<const LoadedContent> content,
                                                 Instant now) {
-  const std::uint64_t octets = request.message.content.size();
-  const auto message = envelope_of(request.message);
-  const std::vector<Entry> entries = request.entries;
-  const bool leased = request.lease;
-  auto spooled = co_await committer.spool(loop, std::move(request));
+  auto spooled = co_await committer.spool_lent(loop, request);
   if (!spooled) {
-    if (leased) left_window(entries.size());
+    if (request.lease) left_window(request.entries.size());
     co_return std::unexpected(spooled.error());
   }
-  if (leased) {
-    note_unleased(entries, *spooled, now);
-    hand_over_spooled({message, octets, entries, keep_in_memory(std::move(content), octets)},
+  if (request.lease) {
+    const std::uint64_t octets = request.message.content.size();
+    note_unleased(request.entries, *spooled, now);
+    hand_over_spooled({envelope_of(request.message), octets, request.entries,
+                       keep_in_memory(std::move(content), octets)},
                       *spooled, now);
   } else {
     poke_for(now);
@@ -502,10 +497,9 @@ Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outco
       outcome_events(*ready.message, ready.entry, outcomes, request.notices, now, request.next_due);
   request.outcomes = std::move(outcomes);
 
-  const std::vector<Outcome> counted = request.outcomes;
-  std::vector<SpoolRequest> notices = request.notices;
   const Instant next_due = request.next_due;
-  auto settled = co_await state.committer.settle(loop, std::move(request));
+  auto settled = co_await state.committer.settle_lent(loop, request);
+  std::vector<SpoolRequest>& notices = request.notices;
   std::size_t leaving = 1;
   if (!settled) {
     for (const SpoolRequest& notice : notices) leaving += notice.lease ? notice.entries.size() : 0;
@@ -520,7 +514,7 @@ Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outco
     state.log.write(std::move(record));
     co_return std::unexpected(settled.error());
   }
-  state.count(counted, *ready.message);
+  state.count(request.outcomes, *ready.message);
   if (settled->entry.state == EntryState::due) state.poke_for(next_due);
   for (std::size_t i = 0; i < notices.size() && i < settled->notices.size(); ++i) {
     const std::uint64_t octets = notices[i].message.content.size();

@@ -42,13 +42,22 @@ std::size_t weight(const Request&) {
   return 256;
 }
 
-// One request, and where its answer goes. The frame that awaits `done` outlives it.
+// Somebody who waits, in the frame of a task that is not resumed before tell().
+struct Waiter {
+  explicit Waiter(Loop& of) : loop(of) {}
+  virtual ~Waiter() = default;
+  virtual void tell() = 0;  // on the loop, once; the frame may end in it
+  Loop& loop;
+};
+
+// One request, lent by its owner, and its answer.
 template <class Request, class Answer>
-struct Waiting {
-  Request request;
-  Loop* loop = nullptr;
-  Completion<Result<Answer>>* done = nullptr;
+struct Waiting final : Waiter {
+  Waiting(Loop& of, Request& lent) : Waiter(of), request(lent) {}
+  void tell() override { done.complete(std::move(*answer)); }
+  Request& request;
   std::optional<Result<Answer>> answer;
+  Completion<Result<Answer>> done;
 };
 
 struct ObjectWork {
@@ -59,18 +68,18 @@ struct SweepWork {
   std::size_t limit;
 };
 
-// Works to run on loops, gathered so that a loop is woken once.
+// Who is to be told, gathered so that a loop is woken once a group.
 class Postman {
  public:
-  void add(Loop* loop, Work work) {
-    const auto at = std::ranges::find(bags_, loop, &Bag::loop);
-    auto& bag = at == bags_.end() ? bags_.emplace_back(Bag{loop, {}}) : *at;
-    bag.works.push_back(std::move(work));
+  void add(Waiter& waiter) {
+    const auto at = std::ranges::find(bags_, &waiter.loop, &Bag::loop);
+    auto& bag = at == bags_.end() ? bags_.emplace_back(Bag{&waiter.loop, {}}) : *at;
+    bag.waiters.push_back(&waiter);
   }
   void post() {
     for (auto& bag : bags_) {
-      bag.loop->post([works = std::move(bag.works)]() mutable {
-        for (auto& work : works) work();
+      bag.loop->post([waiters = std::move(bag.waiters)] {
+        for (Waiter* waiter : waiters) waiter->tell();
       });
     }
     bags_.clear();
@@ -79,13 +88,13 @@ class Postman {
  private:
   struct Bag {
     Loop* loop;
-    std::vector<Work> works;
+    std::vector<Waiter*> waiters;
   };
   std::vector<Bag> bags_;
 };
 
 template <class Request, class Answer>
-using Line = std::vector<Waiting<Request, Answer>>;
+using Line = std::vector<Waiting<Request, Answer>*>;
 
 struct Group {
   Line<ChunkWrite, void> chunks;
@@ -115,11 +124,12 @@ void run_batch(Line<Request, Answer>& line, Verb verb) {
   if (line.empty()) return;
   std::vector<Request> batch;
   batch.reserve(line.size());
-  for (auto& waiting : line) batch.push_back(std::move(waiting.request));
+  for (auto* waiting : line) batch.push_back(std::move(waiting->request));
   auto answers = verb(std::span<const Request>(batch));
   for (std::size_t i = 0; i < line.size(); ++i) {
-    line[i].request = std::move(batch[i]);  // kept: the group may have to be done again
-    line[i].answer.emplace(std::move(answers[i]));
+    // Given back: it is its owner's, and the group may have to be done again.
+    line[i]->request = std::move(batch[i]);
+    line[i]->answer.emplace(std::move(answers[i]));
   }
 }
 
@@ -138,17 +148,17 @@ void run_group(Store& store, Group& group) {
   run_batch(group.settles, [&](auto batch) { return store.settle(batch); });
   run_batch(group.changes, [&](auto batch) { return store.change(batch); });
   run_batch(group.removals, [&](auto batch) { return store.remove_from_mailbox(batch); });
-  for (auto& waiting : group.objects) waiting.answer.emplace(run_object(store, waiting.request));
-  for (auto& waiting : group.sweeps) {
-    const auto& sweep = waiting.request;
-    waiting.answer.emplace(store.sweep(sweep.now, sweep.events_before, sweep.limit));
+  for (auto* waiting : group.objects) waiting->answer.emplace(run_object(store, waiting->request));
+  for (auto* waiting : group.sweeps) {
+    const auto& sweep = waiting->request;
+    waiting->answer.emplace(store.sweep(sweep.now, sweep.events_before, sweep.limit));
   }
   if (!group.discards.empty()) static_cast<void>(store.discard_chunks(group.discards));
 }
 
 template <class Request, class Answer>
 void fail_all(Line<Request, Answer>& line, const Error& error) {
-  for (auto& waiting : line) waiting.answer.emplace(std::unexpected(error));
+  for (auto* waiting : line) waiting->answer.emplace(std::unexpected(error));
 }
 
 }  // namespace
@@ -188,7 +198,8 @@ struct Committer::State {
   std::size_t octets = 0;
   std::size_t octets_taken = 0;  // of the group at work
   std::optional<Moment> first_settle;
-  bool hurry = false;  // a settle that waits carries mail
+  bool hurry = false;   // a settle that waits carries mail
+  bool called = false;  // the thread will be woken for what waits
   bool stopping = false;
   bool driven = false;     // a step is posted on the loop
   bool lingering = false;  // a later step is planned on the loop
@@ -196,8 +207,9 @@ struct Committer::State {
 
   // ------------------------------------------------------------ asking
   template <class Request, class Answer>
-  Result<void> ask(Line<Request, Answer> Group::* line, Waiting<Request, Answer> request) {
-    const auto octets_of_it = weight(request.request);
+  Result<void> ask(Line<Request, Answer> Group::* line, Waiting<Request, Answer>& asked) {
+    const auto octets_of_it = weight(asked.request);
+    bool calls = false;
     {
       std::lock_guard lock(mutex);
       if (stopping) return fail(ErrorKind::try_later, "the store is closing");
@@ -209,13 +221,25 @@ struct Committer::State {
       }
       octets += octets_of_it;
       if constexpr (std::is_same_v<Request, SettleRequest>) {
-        if (!first_settle) first_settle = request.loop->clock().moment();
-        hurry = hurry || !request.request.notices.empty();  // somebody's mail does not linger
+        if (!first_settle) first_settle = asked.loop.clock().moment();
+        hurry = hurry || !asked.request.notices.empty();  // somebody's mail does not linger
       }
-      (waiting.*line).push_back(std::move(request));
+      (waiting.*line).push_back(&asked);
+      calls = !std::exchange(called, true);
     }
-    wake();
+    // What else comes in this turn of the loop is to be in the same group.
+    if (drive)
+      wake();
+    else if (calls)
+      asked.loop.post([this] { wake(); });
     return {};
+  }
+  // The answer to a request that stays its owner's.
+  template <class Request, class Answer>
+  Task<Result<Answer>> answer(Line<Request, Answer> Group::* line, Loop& loop, Request& request) {
+    Waiting<Request, Answer> asked(loop, request);
+    CO_TRY(ask(line, asked));
+    co_return co_await asked.done;
   }
   void ask_quick(std::move_only_function<void(Store&)> work) {
     {
@@ -240,7 +264,7 @@ struct Committer::State {
             std::size_t& items_left) {
     std::size_t count = 0;
     while (count < from.size() && items_left > 0) {
-      const auto octets_of_it = weight(from[count].request);
+      const auto octets_of_it = weight(from[count]->request);
       if (octets_of_it > octets_left && items_left != limits.group_items) break;
       octets_left -= std::min(octets_left, octets_of_it);
       octets_taken += octets_of_it;
@@ -253,11 +277,12 @@ struct Committer::State {
       return;
     }
     const auto end = from.begin() + static_cast<std::ptrdiff_t>(count);
-    to.assign(std::make_move_iterator(from.begin()), std::make_move_iterator(end));
+    to.assign(from.begin(), end);
     from.erase(from.begin(), end);
   }
   Group take_group() {  // REQUIRES mutex
     Group group;
+    called = false;
     std::size_t octets_left = limits.group_octets, items_left = limits.group_items;
     take(waiting.settles, group.settles, octets_left, items_left);  // they make room
     take(waiting.changes, group.changes, octets_left, items_left);
@@ -285,7 +310,7 @@ struct Committer::State {
   Moment moment(const Group& group) const {
     Loop* loop = drive;
     const_cast<Group&>(group).for_each_line([&](auto& line) {
-      if (!loop && !line.empty()) loop = line[0].loop;
+      if (!loop && !line.empty()) loop = &line[0]->loop;
     });
     return loop ? loop->clock().moment() : Moment{};
   }
@@ -316,12 +341,7 @@ struct Committer::State {
     CHECK(!mark || *mark <= store.synced());
     Postman postman;
     group.for_each_line([&](auto& line) {
-      for (auto& one : line) {
-        if (!one.done) continue;
-        postman.add(one.loop, [done = one.done, answer = std::move(*one.answer)]() mutable {
-          done->complete(std::move(answer));
-        });
-      }
+      for (auto* one : line) postman.add(*one);
     });
     postman.post();
   }
@@ -330,7 +350,7 @@ struct Committer::State {
     const auto each = [this](auto member, auto& from) {
       for (auto& one : from) {
         Group alone;
-        (alone.*member).push_back(std::move(one));
+        (alone.*member).push_back(one);
         run_group(store, alone);
         finish(alone, store.commit());
       }
@@ -382,7 +402,7 @@ struct Committer::State {
     }
   }
   Moment settle_clock() const {  // REQUIRES mutex, a settle waits
-    return waiting.settles.empty() ? Moment::max() : waiting.settles[0].loop->clock().moment();
+    return waiting.settles.empty() ? Moment::max() : waiting.settles[0]->loop.clock().moment();
   }
   void step_on_loop() {
     driven = false;
@@ -427,10 +447,7 @@ Committer::~Committer() {
 }
 
 Task<Result<void>> Committer::write_chunk(Loop& loop, ChunkWrite chunk) {
-  Completion<Result<void>> done;
-  CO_TRY(
-      state_->ask(&Group::chunks, Waiting<ChunkWrite, void>{std::move(chunk), &loop, &done, {}}));
-  co_return co_await done;
+  co_return co_await state_->answer(&Group::chunks, loop, chunk);
 }
 
 void Committer::discard_chunks(MessageId message) {
@@ -442,24 +459,23 @@ void Committer::discard_chunks(MessageId message) {
 }
 
 Task<Result<SpoolResult>> Committer::spool(Loop& loop, SpoolRequest request) {
-  Completion<Result<SpoolResult>> done;
-  CO_TRY(state_->ask(&Group::spools,
-                     Waiting<SpoolRequest, SpoolResult>{std::move(request), &loop, &done, {}}));
-  co_return co_await done;
+  co_return co_await spool_lent(loop, request);
+}
+
+Task<Result<SpoolResult>> Committer::spool_lent(Loop& loop, SpoolRequest& request) {
+  return state_->answer(&Group::spools, loop, request);
 }
 
 Task<Result<SettleResult>> Committer::settle(Loop& loop, SettleRequest request) {
-  Completion<Result<SettleResult>> done;
-  CO_TRY(state_->ask(&Group::settles,
-                     Waiting<SettleRequest, SettleResult>{std::move(request), &loop, &done, {}}));
-  co_return co_await done;
+  co_return co_await settle_lent(loop, request);
+}
+
+Task<Result<SettleResult>> Committer::settle_lent(Loop& loop, SettleRequest& request) {
+  return state_->answer(&Group::settles, loop, request);
 }
 
 Task<Result<Entry>> Committer::change(Loop& loop, QueueChange change) {
-  Completion<Result<Entry>> done;
-  CO_TRY(state_->ask(&Group::changes,
-                     Waiting<QueueChange, Entry>{std::move(change), &loop, &done, {}}));
-  co_return co_await done;
+  co_return co_await state_->answer(&Group::changes, loop, change);
 }
 
 Task<Result<LeaseResult>> Committer::lease(Loop& loop, LeaseRequest request) {
@@ -484,33 +500,24 @@ Task<std::optional<Instant>> Committer::next_due(Loop& loop) {
 }
 
 Task<Result<void>> Committer::remove_from_mailbox(Loop& loop, MailboxRemove request) {
-  Completion<Result<void>> done;
-  CO_TRY(state_->ask(&Group::removals,
-                     Waiting<MailboxRemove, void>{std::move(request), &loop, &done, {}}));
-  co_return co_await done;
+  co_return co_await state_->answer(&Group::removals, loop, request);
 }
 
 Task<Result<void>> Committer::put_object(Loop& loop, ObjectPut request) {
-  Completion<Result<bool>> done;
-  CO_TRY(state_->ask(&Group::objects,
-                     Waiting<ObjectWork, bool>{ObjectWork{std::move(request)}, &loop, &done, {}}));
-  CO_TRY(co_await done);
+  ObjectWork work{std::move(request)};
+  CO_TRY(co_await state_->answer(&Group::objects, loop, work));
   co_return Result<void>{};
 }
 
 Task<Result<bool>> Committer::remove_object(Loop& loop, ObjectKey key) {
-  Completion<Result<bool>> done;
-  CO_TRY(state_->ask(&Group::objects,
-                     Waiting<ObjectWork, bool>{ObjectWork{std::move(key)}, &loop, &done, {}}));
-  co_return co_await done;
+  ObjectWork work{std::move(key)};
+  co_return co_await state_->answer(&Group::objects, loop, work);
 }
 
 Task<Result<std::size_t>> Committer::sweep(Loop& loop, Instant now, Instant events_before,
                                            std::size_t limit) {
-  Completion<Result<std::size_t>> done;
-  CO_TRY(state_->ask(&Group::sweeps, Waiting<SweepWork, std::size_t>{
-                                         {now, events_before, limit}, &loop, &done, {}}));
-  co_return co_await done;
+  SweepWork work{now, events_before, limit};
+  co_return co_await state_->answer(&Group::sweeps, loop, work);
 }
 
 Task<Result<void>> Committer::run(Loop& loop, std::move_only_function<Result<void>(Store&)> work) {

@@ -44,6 +44,9 @@ class Committer {
   void discard_chunks(MessageId message);  // nobody waits for it
   Task<Result<SpoolResult>> spool(Loop& loop, SpoolRequest request);
   Task<Result<SettleResult>> settle(Loop& loop, SettleRequest request);
+  // The same of a request that stays its owner's: when the answer comes it is as it was.
+  Task<Result<SpoolResult>> spool_lent(Loop& loop, SpoolRequest& request);
+  Task<Result<SettleResult>> settle_lent(Loop& loop, SettleRequest& request);
   Task<Result<Entry>> change(Loop& loop, QueueChange change);
   Task<Result<LeaseResult>> lease(Loop& loop, LeaseRequest request);
   void give_back(std::vector<Lease> leases);
