@@ -6,8 +6,7 @@
 namespace goniec {
 namespace {
 
-constexpr std::size_t command_read_octets = 2 * 1024;
-constexpr std::size_t data_read_octets = 16 * 1024;
+constexpr std::size_t read_octets = 16 * 1024;
 
 }  // namespace
 
@@ -183,6 +182,15 @@ Moment SmtpSession::State::input_deadline(smtp::Wait wait) {
   return std::min(ends_at, command_deadline);
 }
 
+// Into the session. No buffer is held while nothing comes; one read takes all that is there.
+Task<Result<std::size_t>> SmtpSession::State::read_some() {
+  CO_TRY(co_await stream->readable());
+  const auto buffer = std::make_unique_for_overwrite<char[]>(read_octets);
+  const std::size_t got = CO_TRY(co_await stream->read({buffer.get(), read_octets}));
+  if (got > 0) session->receive({buffer.get(), got});
+  co_return got;
+}
+
 Task<bool> SmtpSession::State::read_more(smtp::Wait wait) {
   if (shutting_down && session->idle()) {
     session->close_with(
@@ -192,21 +200,13 @@ Task<bool> SmtpSession::State::read_more(smtp::Wait wait) {
   }
   const bool in_data = wait == smtp::Wait::data;
   if (charged && !draft && session->idle()) drop_draft();  // the transaction was given up
-  const std::size_t wanted = in_data ? data_read_octets : command_read_octets;
-  if (buffer.size() != wanted) {
-    buffer.resize(wanted);
-    if (!in_data) buffer.shrink_to_fit();
-  }
   stream->set_deadline(shutting_down && !in_data
                            ? std::min(moment() + std::chrono::seconds(5), input_deadline(wait))
                            : input_deadline(wait));
   waiting_idle = session->idle();
-  auto got = co_await stream->read(buffer);
+  auto got = co_await read_some();
   waiting_idle = false;
-  if (got && *got > 0) {
-    session->receive(std::string_view(buffer.data(), *got));
-    co_return true;
-  }
+  if (got && *got > 0) co_return true;
   if (got) {  // the client closed its side
     session->receive_end();
     drop_draft();

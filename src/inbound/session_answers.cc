@@ -161,6 +161,7 @@ DraftFacts SmtpSession::State::draft_facts() {
       return parts.directory.may_send_as(user, from);
     };
   }
+  facts.stages.reserve(stages.size() + 3);  // with connect, identify and content
   facts.stages.push_back(StageFact{.stage = "connect",
                                    .at = caller.connected_at,
                                    .took = {},
@@ -173,7 +174,8 @@ DraftFacts SmtpSession::State::draft_facts() {
                                    .rule = identify_rule,
                                    .reply = {},
                                    .recipient = {}});
-  facts.stages.insert(facts.stages.end(), stages.begin(), stages.end());
+  std::ranges::move(stages, std::back_inserter(facts.stages));
+  stages.clear();
   return facts;
 }
 

@@ -23,7 +23,6 @@ struct SmtpSession::State {
   std::optional<smtp::ServerSession> session;
   std::unique_ptr<Checks> checks;  // of a stranger on mx; else null
   std::unique_ptr<Draft> draft;
-  std::string buffer;
   std::vector<StageFact> stages;  // of the current transaction
   std::string identify_rule;
   Instant identified_at{}, envelope_at{};
@@ -48,6 +47,7 @@ struct SmtpSession::State {
   smtp::ServerOptions server_options() const;
   Task<void> speak();
   Task<bool> read_more(smtp::Wait wait);
+  Task<Result<std::size_t>> read_some();
   Moment input_deadline(smtp::Wait wait);
   void note_refusals();
   void count_refusal(std::string_view rule);

@@ -231,7 +231,7 @@ Result<SpoolRequest> Draft::State::make_request() {
   request.events = expanded_events(expansion, message.id, message.received_at);
   for (const auto& expanded : expansion.expanded) lists.push_back(expanded.recipient);
   request.chunks = std::move(kept);
-  request.message = message;
+  request.message = std::move(message);  // its id and times stay, the rest is the request's
   return request;
 }
 
@@ -321,12 +321,12 @@ Task<Reply> Draft::commit() {
   std::shared_ptr<LoadedContent> content;
   if (state.written_chunks == 0) {
     content = std::make_shared<LoadedContent>();
-    content->prepend = state.message.content.prepend;
-    content->header = state.message.content.header;
-    content->body.reserve(state.message.content.body_octets);
+    content->prepend = request->message.content.prepend;
+    content->header = request->message.content.header;
+    content->body.reserve(request->message.content.body_octets);
     for (const std::string& chunk : request->chunks) content->body += chunk;
   }
-  NoticePlan told = plan_expanded(state.message, state.lists, state.loop.clock().now());
+  NoticePlan told = plan_expanded(request->message, state.lists, state.loop.clock().now());
   auto accepted = co_await state.queue.accept(state.loop, std::move(*request), std::move(content),
                                               std::move(told));
   if (!accepted) {

@@ -3,7 +3,6 @@
 // NOTIFY).
 #include "intake/expand.h"
 
-#include <deque>
 #include <unordered_set>
 
 #include "base/text.h"
@@ -49,7 +48,7 @@ class Expander {
   const ExpandLimits limits_;
   Expansion expansion_;
   std::unordered_set<Address> taken_;  // final addresses of the message
-  std::deque<Step> waiting_;           // of this walk
+  std::vector<Step> waiting_;          // of this walk, in order
   std::unordered_set<Address> seen_;   // of this walk
   std::size_t results_ = 0;            // of this walk
 };
@@ -60,12 +59,12 @@ std::unexpected<Error> Expander::too_much(const Recipient& envelope, std::string
 }
 
 Result<void> Expander::expand(const Recipient& envelope) {
-  waiting_.assign(1, Step{envelope, 0});
+  waiting_.clear();
+  waiting_.push_back(Step{envelope, 0});
   seen_.clear();
   results_ = 0;
-  while (!waiting_.empty()) {
-    const Step step = std::move(waiting_.front());
-    waiting_.pop_front();
+  for (std::size_t at = 0; at < waiting_.size(); ++at) {
+    const Step step = std::move(waiting_[at]);
     if (!seen_.insert(step.recipient.address).second) continue;
     // <postmaster> has no domain (RFC 5321 §4.5.1).
     const Resolved resolved = step.recipient.address.domain().empty()

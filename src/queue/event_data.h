@@ -17,6 +17,7 @@
 // held, released, retried, deleted: {"reason":"…"}      delay_notice, dsn_sent: {"message":"ID of
 // the DSN","action":"failed"} expanded: {"to":["a@b","c@d"],"rule":"alias"}
 #pragma once
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,10 +38,10 @@ struct StageFact {
   std::string rule, reply, recipient;
 };
 struct ReceivedEventFacts {
-  Caller caller;
-  Transaction transaction;
-  Message message;
-  std::vector<StageFact> stages;
+  const Caller& caller;
+  const Transaction& transaction;
+  const Message& message;
+  std::span<const StageFact> stages;
 };
 std::string received_event_data(const ReceivedEventFacts& facts);
 
