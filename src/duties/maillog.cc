@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "base/thread_name.h"
 #include "store/last_event.h"
@@ -176,16 +178,18 @@ Maillog::~Maillog() {
 }
 
 void Maillog::write(LogRecord record) {
+  bool wakes = false;
   {
     const std::lock_guard hold(state_->lock);
-    if (state_->ring.size() < state_->options.ring_records) {
-      state_->ring.push_back(std::move(record));
-    } else {
+    if (state_->ring.size() >= state_->options.ring_records) {
       state_->dropped.fetch_add(1, std::memory_order_relaxed);
       if (state_->dropped_counter) state_->dropped_counter->add();
+      return;
     }
+    wakes = state_->ring.empty();  // else the writer knows already
+    state_->ring.push_back(std::move(record));
   }
-  state_->wake.notify_one();
+  if (wakes) state_->wake.notify_one();
 }
 
 Result<void> Maillog::reopen(MaillogOptions options) {
@@ -201,6 +205,29 @@ std::uint64_t Maillog::dropped() const {
 }
 
 // ---------------------------------------------------------------- events
+namespace {
+
+struct Batch {
+  std::vector<LogRecord> records;
+  std::size_t events = 0;
+  std::uint64_t last = 0;  // sequence
+};
+
+Result<Batch> lines_after(Reader& reader, std::uint64_t sequence, RemovedLines& removed) {
+  const auto events = TRY(reader.events_after(sequence, follow_events));
+  Batch batch{{}, events.size(), events.empty() ? sequence : events.back().sequence};
+  batch.records.reserve(3 * events.size());
+  for (const Event& event : events) {
+    const auto data = event_data_of(event);
+    if (!data) continue;
+    std::ranges::move(records_of(event, *data), std::back_inserter(batch.records));
+    std::ranges::move(removed.after(event, *data), std::back_inserter(batch.records));
+  }
+  return batch;
+}
+
+}  // namespace
+
 void EventLog::start() {
   running_ = true;
   spawn(run());
@@ -208,15 +235,14 @@ void EventLog::start() {
 
 Task<bool> EventLog::copy() {
   const auto after = sequence_;
-  const auto events = co_await readers_.read(
-      loop_, [after](Reader& reader) { return reader.events_after(after, follow_events); });
-  if (!events) co_return false;
-  for (const auto& event : *events) {
-    for (auto& record : records_of(event)) sink_.write(std::move(record));
-    for (auto& record : removed_.after(event)) sink_.write(std::move(record));
-    sequence_ = event.sequence;
-  }
-  co_return events->size() == follow_events;
+  // Formatted on the reader's thread, beside the mail; nobody touches `removed_` meanwhile.
+  auto batch = co_await readers_.read(loop_, [after, removed = &removed_](Reader& reader) {
+    return lines_after(reader, after, *removed);
+  });
+  if (!batch) co_return false;
+  sequence_ = batch->last;
+  for (auto& record : batch->records) sink_.write(std::move(record));
+  co_return batch->events == follow_events;
 }
 
 Task<void> EventLog::run() {

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "mail/journey.h"
@@ -42,12 +43,15 @@ std::string postfix_text(const LogRecord& record);  // controls escaped, one lin
 std::string postfix_line(const LogRecord& record,
                          const MaillogOptions& options);  // with its prefix, no LF
 std::string json_line(const LogRecord& record, const MaillogOptions& options);
+Result<JsonValue> event_data_of(const Event& event);
 std::vector<LogRecord> records_of(const Event& event);  // the lines that an event is
+std::vector<LogRecord> records_of(const Event& event, const JsonValue& data);
 
 // "removed" closes a message when its last recipient is settled, which one event does not know.
 class RemovedLines {
  public:
   std::vector<LogRecord> after(const Event& event);
+  std::vector<LogRecord> after(const Event& event, const JsonValue& data);
 
  private:
   static constexpr std::size_t messages_limit = 100000;

@@ -13,14 +13,18 @@ namespace goniec {
 namespace {
 
 constexpr std::size_t reply_octets = 1000;
+constexpr std::size_t fields_expected = 8;
 
 LogRecord record(const Event& event, std::string_view program, std::string text) {
   LogRecord out;
   out.at = event.at;
   out.event = fmt::format("message.{}", name_of(event.kind));
   out.program = std::string(program);
-  out.text = fmt::format("{}: {}", event.message.text(), text);
-  out.fields.emplace_back("qid", event.message.text());
+  std::string id = event.message.text();
+  out.text.reserve(id.size() + 2 + text.size());
+  out.text.append(id).append(": ").append(text);
+  out.fields.reserve(fields_expected);
+  out.fields.emplace_back("qid", std::move(id));
   if (!event.recipient.empty()) out.fields.emplace_back("to", event.recipient);
   return out;
 }
@@ -168,22 +172,29 @@ std::string_view notification_name(std::string_view action) {
 
 }  // namespace
 
+Result<JsonValue> event_data_of(const Event& event) {
+  return JsonValue::parse(event.data.empty() ? "{}" : event.data);
+}
+
 std::vector<LogRecord> records_of(const Event& event) {
+  const auto data = event_data_of(event);
+  return data ? records_of(event, *data) : std::vector<LogRecord>{};
+}
+
+std::vector<LogRecord> records_of(const Event& event, const JsonValue& data) {
   std::vector<LogRecord> lines;
-  const auto data = JsonValue::parse(event.data.empty() ? "{}" : event.data);
-  if (!data) return lines;
-  const auto reason = [&data] { return printable(data->text_at("reason")); };
+  const auto reason = [&data] { return printable(data.text_at("reason")); };
   using enum EventKind;
   switch (event.kind) {
     case received:
-      append_received(lines, event, *data);
+      append_received(lines, event, data);
       break;
     case delivered:
     case relayed:
     case deferred:
     case failed:
     case expired:
-      append_outcome(lines, event, *data);
+      append_outcome(lines, event, data);
       break;
     case held:
       lines.push_back(record(event, "postsuper", "placed on hold: " + reason()));
@@ -199,13 +210,12 @@ std::vector<LogRecord> records_of(const Event& event) {
       break;
     case delay_notice:
     case dsn_sent:
-      lines.push_back(
-          record(event, "bounce",
-                 fmt::format("sender {}: {}", notification_name(data->text_at("action")),
-                             data->text_at("message"))));
+      lines.push_back(record(event, "bounce",
+                             fmt::format("sender {}: {}", notification_name(data.text_at("action")),
+                                         data.text_at("message"))));
       break;
     case expanded: {
-      const auto to = data->at("to");
+      const auto to = data.at("to");
       lines.push_back(record(event, "cleanup",
                              fmt::format("alias <{}> leads to {} addresses",
                                          printable(event.recipient), to ? to->items().size() : 0)));
@@ -216,11 +226,14 @@ std::vector<LogRecord> records_of(const Event& event) {
 }
 
 std::vector<LogRecord> RemovedLines::after(const Event& event) {
+  const auto data = event_data_of(event);
+  return data ? after(event, *data) : std::vector<LogRecord>{};
+}
+
+std::vector<LogRecord> RemovedLines::after(const Event& event, const JsonValue& data) {
   using enum EventKind;
-  const auto data = JsonValue::parse(event.data.empty() ? "{}" : event.data);
-  if (!data) return {};
   const auto insert_all = [&data](std::set<std::string>& into, std::string_view key) {
-    const auto list = data->at(key);
+    const auto list = data.at(key);
     for (const auto& item : list ? list->items() : std::vector<JsonValue>())
       into.insert(item.text().value_or(""));
   };
