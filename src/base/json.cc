@@ -13,6 +13,7 @@ namespace goniec {
 namespace {
 
 constexpr std::size_t depth_limit = 32;
+constexpr std::size_t expected_octets = 500;
 
 void append_quoted(std::string& out, std::string_view value) {
   out += '"';
@@ -64,6 +65,10 @@ void JsonWriter::separate() {
 
 JsonWriter& JsonWriter::object() {
   separate();
+  if (out_.empty()) {
+    out_.reserve(expected_octets);
+    open_.reserve(depth_limit);
+  }
   out_ += '{';
   open_.push_back('}');
   first_ = true;

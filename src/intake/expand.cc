@@ -3,6 +3,7 @@
 // NOTIFY).
 #include "intake/expand.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "base/text.h"
@@ -31,6 +32,29 @@ struct Step {
   std::size_t depth = 0;
 };
 
+// Addresses, each once: most messages have few, and then a walk is the cheapest search.
+class AddressSet {
+ public:
+  bool insert(const Address& address) {  // false: it is there
+    if (many_.empty()) {
+      if (std::ranges::find(few_, address) != few_.end()) return false;
+      few_.push_back(address);
+      if (few_.size() == few_most) many_.insert(few_.begin(), few_.end());
+      return true;
+    }
+    return many_.insert(address).second;
+  }
+  void clear() {
+    few_.clear();
+    many_.clear();
+  }
+
+ private:
+  static constexpr std::size_t few_most = 16;
+  std::vector<Address> few_;  // all of them, until there are many
+  std::unordered_set<Address> many_;
+};
+
 class Expander {
  public:
   Expander(const Directory& directory, ExpandLimits limits)
@@ -47,10 +71,10 @@ class Expander {
   const Directory& directory_;
   const ExpandLimits limits_;
   Expansion expansion_;
-  std::unordered_set<Address> taken_;  // final addresses of the message
-  std::vector<Step> waiting_;          // of this walk, in order
-  std::unordered_set<Address> seen_;   // of this walk
-  std::size_t results_ = 0;            // of this walk
+  AddressSet taken_;           // final addresses of the message
+  std::vector<Step> waiting_;  // of this walk, in order
+  AddressSet seen_;            // of this walk
+  std::size_t results_ = 0;    // of this walk
 };
 
 std::unexpected<Error> Expander::too_much(const Recipient& envelope, std::string_view what) const {
@@ -65,7 +89,7 @@ Result<void> Expander::expand(const Recipient& envelope) {
   results_ = 0;
   for (std::size_t at = 0; at < waiting_.size(); ++at) {
     const Step step = std::move(waiting_[at]);
-    if (!seen_.insert(step.recipient.address).second) continue;
+    if (!seen_.insert(step.recipient.address)) continue;
     // <postmaster> has no domain (RFC 5321 §4.5.1).
     const Resolved resolved = step.recipient.address.domain().empty()
                                   ? directory_.resolve_postmaster()
@@ -113,7 +137,7 @@ void Expander::take_final(const Step& step, const Recipient& envelope, const Res
     case RecipientKind::alias:
       break;
   }
-  if (!taken_.insert(final.recipient.address).second) return;
+  if (!taken_.insert(final.recipient.address)) return;
   const bool changed = final.recipient.address != envelope.address;
   if (changed && !final.recipient.original_recipient && !envelope.address.domain().empty())
     final.recipient.original_recipient = original_recipient_of(envelope.address);

@@ -11,6 +11,7 @@
 namespace goniec {
 namespace {
 
+constexpr std::size_t expected_fields = 24;
 constexpr std::size_t message_id_octets = 998;  // RFC 5322 §2.1.1: a line
 
 bool is_blank(char c) {
@@ -50,6 +51,7 @@ std::unexpected<Error> too_large(const HeaderLimits& limits) {
 
 Result<HeaderBlock> scan_header(std::string_view block, const HeaderLimits& limits) {
   HeaderBlock header;
+  header.fields.reserve(expected_fields);
   std::size_t at = 0;
   while (at < block.size()) {
     const auto line = line_at(block, at);

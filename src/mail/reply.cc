@@ -93,6 +93,7 @@ std::string Reply::wire(bool with_enhanced, bool utf8) const {
   // RFC 2034 §4: only replies of the classes 2, 4 and 5 carry an enhanced code.
   const bool shown = with_enhanced && enhanced && !is_intermediate();
   std::string out;
+  out.reserve(64);
   const std::size_t count = lines.empty() ? 1 : lines.size();
   for (std::size_t at = 0; at < count; ++at) {
     const std::string_view line = lines.empty() ? std::string_view() : lines[at];

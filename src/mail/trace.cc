@@ -8,6 +8,7 @@
 namespace goniec {
 namespace {
 
+constexpr std::size_t expected_octets = 256;
 constexpr std::size_t line_columns = 78;  // RFC 5322 §2.1.1
 constexpr std::string_view junk_mark = "X-Goniec-Junk: ";
 
@@ -18,6 +19,7 @@ class FieldWriter {
   explicit FieldWriter(std::string_view name) : out_(name) {
     out_ += ':';
     column_ = out_.size();
+    out_.reserve(expected_octets);
   }
   FieldWriter& word(std::string_view text) {
     if (column_ + 1 + text.size() > line_columns && !fresh_) return clause(text);

@@ -139,7 +139,7 @@ void ServerSession::State::say(const Reply& reply) {
   if (reply.code == 421) close("unavailable");  // RFC 5321 §3.8
 }
 
-void ServerSession::State::accept(Reply reply) {
+void ServerSession::State::accept(const Reply& reply) {
   if (reply.is_positive() && current_verb != 0) ++counts.verbs[current_verb - 1].accepted;
   if (reply.is_positive()) current_verb = 0;  // once a command
   say(reply);

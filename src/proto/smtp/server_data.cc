@@ -176,7 +176,7 @@ void ServerSession::State::answered_message(std::vector<Reply> replies) {
   if (replies.empty()) replies.emplace_back(451, EnhancedCode{4, 3, 0}, "not kept, try again");
   std::vector<std::size_t> order = std::exchange(reply_order, {});
   forget_transaction();
-  if (!is_lmtp()) return accept(std::move(replies.front()));
+  if (!is_lmtp()) return accept(replies.front());
   for (std::size_t index : order) accept(replies[std::min(index, replies.size() - 1)]);
 }
 

@@ -57,7 +57,7 @@ struct ServerSession::State {
   bool advance(std::optional<Step>& step);  // false: more input is needed
   void ask(Question question);
   void say(const Reply& reply);
-  void accept(Reply reply);  // says it; counts the command as accepted when it is positive
+  void accept(const Reply& reply);  // says it; counts the command as accepted when it is positive
   void refuse(Reply reply, std::string rule);        // a refusal of our own that is no client error
   void fail_command(Reply reply, std::string rule);  // a client error: counts towards the limit
   void close(std::string reason);
