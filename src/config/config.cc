@@ -29,7 +29,7 @@ class ConfigBuilder {
     read_routes();
     read_limits();
     read_local();
-    read_trust();
+    read_reports();
     check_tls();
     return std::move(config_);
   }
@@ -296,7 +296,7 @@ class ConfigBuilder {
     config_.retention = {retention.get<Duration>("events"), retention.get<Duration>("bodies")};
   }
 
-  void read_trust() {
+  void read_reports() {
     config_.web.challenges = path_of(table("web"), "challenges");
     if (config_.web.challenges.empty())
       config_.web.challenges = config_.storage.path + "/acme-challenge";
