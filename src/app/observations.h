@@ -1,5 +1,6 @@
-// What the judges of incoming mail and the connections to other servers tell, in the words of reports
-// about others: the one place where inbound and outbound meet trust/report_aggregate.
+// What the judges of incoming mail and the connections to other servers tell, in the words of
+// reports about others. The one place where inbound and outbound meet trust/report_aggregate; it
+// decides nothing, and is called on any shard's loop.
 #pragma once
 #include "inbound/checks.h"
 #include "outbound/outbound_tls.h"
