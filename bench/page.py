@@ -56,11 +56,17 @@ def fanout(found):
                    spread(row['slowed_by_dead'], digits=3)] for row in found['rows']])
 
 
+def growth(found):
+    return table(['what grows', 'to', 'memory MiB', 'CPU µs a message', 'start to first delivery'],
+                 [[row['what'], f'{row["amount"]:,}', row['pss_mib'], spread(row['cpu_us'], digits=0), f'{row["start_s"]} s' if row['start_s'] else '']
+                  for row in found['rows']])
+
+
 def micro(found):
     return table(['benchmark', 'time', 'throughput'], [[row['name'], f'{row["ns"]:.0f} ns', f'{row["mib_s"]:.0f} MiB/s' if row['mib_s'] else ''] for row in found['rows']])
 
 
-TABLES = {'relay': side_by_side, 'accept': side_by_side, 'tls': side_by_side, 'idle': idle, 'latency': latency, 'depth': depth, 'fanout': fanout, 'micro': micro}
+TABLES = {'relay': side_by_side, 'accept': side_by_side, 'tls': side_by_side, 'idle': idle, 'latency': latency, 'depth': depth, 'fanout': fanout, 'growth': growth, 'micro': micro}
 
 
 def section(found):
@@ -69,6 +75,8 @@ def section(found):
              f'`{found["command"]}`, {found["date"]}; {where["cores"]} cores, {where["cpu"]}, {where["memory_mib"] // 1024} GiB, Linux {where["kernel"]}, '
              f'fdatasync p50 {where["fdatasync_p50_us"]} µs, p99 {where["fdatasync_p99_us"]} µs, load before the end {where["load_before"]:.1f}; '
              + ', '.join(f'{name} {version}' for name, version in found['versions'].items()) + '.']
+    if found['bench'] == 'growth':
+        lines += ['', '![what grows how](growth.svg)']
     if found.get('syncs'):
         lines += ['', 'Syncs seen by strace, one session: ' + ', '.join(
             f'{name} {each["syncs_a_message"]} a message ({each["without_sync"]} of {each["answered"]} answers without)' for name, each in found['syncs'].items()) + '.']
@@ -104,6 +112,33 @@ def picture(documents):
             f'<style>{style}</style><rect width="680" height="{y}" fill="#fff"/>{"".join(parts)}</svg>\n')
 
 
+def curves(found):
+    """A plot of each figure: 1, 10 and 100 times along, the figure up from zero, a line for each thing that grows."""
+    figures = (('memory, MiB', lambda row: row['pss_mib']), ('CPU of a message, µs', lambda row: row['cpu_us']['median']),
+               ('start to first delivery, s', lambda row: row['start_s']))
+    colours = {'depth': '#2a6f97', 'sites': '#bc6c25', 'connections': '#606c38', 'sessions': '#9a348e'}
+    width, high, parts, x = 190, 150, [], 60
+    for title, figure in figures:
+        rows = [row for row in found['rows'] if figure(row) is not None]
+        most = max((figure(row) for row in rows), default=1) or 1
+        parts.append(f'<text x="{x}" y="20" class="title">{title}</text><path d="M{x} 40V{40 + high}H{x + width}" stroke="#222" fill="none"/>'
+                     f'<text x="{x - 6}" y="45" text-anchor="end">{most:.4g}</text><text x="{x - 6}" y="{44 + high}" text-anchor="end">0</text>')
+        places = {times: x + 15 + number * (width - 30) / 2 for number, times in enumerate(sorted({row['times'] for row in found['rows']}))}
+        parts += [f'<text x="{place:.0f}" y="{57 + high}" text-anchor="middle">{times} ×</text>' for times, place in places.items()]
+        for what, colour in colours.items():
+            points = [(places[row['times']], 40 + high - figure(row) / most * high) for row in rows if row['what'] == what]
+            parts.append(f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}" stroke="{colour}" stroke-width="2" fill="none"/>')
+            parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in points]
+        x += width + 70
+    first = {what: min((row['amount'] for row in found['rows'] if row['what'] == what), default=0) for what in colours}
+    for number, (what, colour) in enumerate(colours.items()):
+        parts.append(f'<rect x="{60 + number * 190}" y="{72 + high}" width="12" height="12" fill="{colour}"/>'
+                     f'<text x="{77 + number * 190}" y="{83 + high}">{what}, 1 × = {first[what]:,}</text>')
+    style = 'text{font:12px sans-serif;fill:#222}.title{font-weight:bold}'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{x}" height="{high + 100}" viewBox="0 0 {x} {high + 100}"><title>What grows how</title>'
+            f'<style>{style}</style><rect width="{x}" height="{high + 100}" fill="#fff"/>{"".join(parts)}</svg>\n')
+
+
 def sections_but(text, benches):
     """Of the text between the markers: what comes before the first section, and the sections of other benchmarks."""
     first, *rest = text.strip('\n').split('\n### ')
@@ -117,6 +152,9 @@ def write(paths, add=False):
         raise SystemExit(f'no table for {unknown}')
     documents.sort(key=lambda found: list(TABLES).index(found['bench']))
     parts = [section(found) for found in documents]
+    for found in documents:
+        if found['bench'] == 'growth':
+            PAGE.with_name('growth.svg').write_text(curves(found))
     if not add and any(True for _ in bars(documents)):
         PICTURE.write_text(picture(documents))
         parts.insert(0, '![messages a second](performance.svg)\n\nBar: the median; line: from the least to the most. A ratio is the median (and range) of\n'

@@ -12,7 +12,7 @@ import results  # noqa: E402
 import servers  # noqa: E402
 
 BENCHES = {'relay': 'side_by_side', 'accept': 'side_by_side', 'tls': 'side_by_side', 'idle': 'idle', 'latency': 'latency', 'depth': 'depth',
-           'fanout': 'fanout', 'micro': 'micro'}
+           'fanout': 'fanout', 'growth': 'growth', 'micro': 'micro'}
 
 
 def main():

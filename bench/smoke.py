@@ -26,6 +26,7 @@ CASES = {
     'latency': ['--servers', 'goniec', '--messages', '40', '--rounds', '1', '--rate', '100'],
     'depth': ['--depths', '300', '--rounds', '1', '--messages', '100'],
     'fanout': ['--servers', 'goniec', '--domains', '100', '--list', '20,5', '--messages', '2', '--rounds', '1'],
+    'growth': ['--base', '10', '--times', '1,2', '--messages', '40', '--rounds', '1'],
     'micro': ['--seconds', '0.01'],
 }
 
@@ -61,6 +62,11 @@ def judge_fanout(rows):
     assert rows[0]['copies_a_second'].keys() == {'list', 'good', 'mixed'}, rows
 
 
+def judge_growth(rows):
+    assert [(row['what'], row['times']) for row in rows] == [(what, times) for what in ('depth', 'sites', 'connections', 'sessions') for times in (1, 2)], rows
+    assert all(row['cpu_us']['median'] > 0 and row['pss_mib'] > 0 for row in rows) and rows[0]['start_s'] > 0, rows
+
+
 def judge_micro(rows):
     assert len(rows) >= 14 and all(row['ns'] > 0 for row in rows), rows
 
@@ -93,6 +99,7 @@ def written_down():
     text = page.PAGE.read_text()
     assert text.startswith('# By hand\n') and text.endswith('Also by hand.\n') and 'old' not in text
     assert all(f'### {name}' in text for name in CASES) and '<svg' in page.PICTURE.read_text()
+    assert '<svg' in (FOLDER / 'growth.svg').read_text()
 
 
 def main():
