@@ -40,6 +40,8 @@ class Api : public testing::Test {
       return options;
     };
     context_.listeners_json = [] { return std::string("[]"); };
+    context_.certificates_json = [] { return std::string("[]"); };
+    context_.send_reports = [] -> Task<std::size_t> { co_return 0; };
     context_.reload = [] { return Result<void>(fail(ErrorKind::config, "goniec.toml:3: wrong")); };
     context_.reload_aliases = [] { return Result<void>(); };
     context_.explain_route = [](Address) -> Task<std::string> { co_return "{}"; };

@@ -243,11 +243,14 @@ void ReportSending::start() {
   wanted_ = options_.settings().send;
   const auto spread = static_cast<std::uint64_t>(options_.spread.count());
   delay_ = options_.delay + Duration(static_cast<std::int64_t>(world_.loop.random().below(spread)));
+  busy_ = true;  // nothing is sent before what was counted in an earlier life is known
   spawn(run());
 }
 
 Task<void> ReportSending::run() {
   co_await restore();
+  busy_ = false;
+  free_.notify_all();
   while (!stopping_) {
     const Moment next = world_.loop.clock().moment() + options_.step;
     world_.loop.at(next, [woken = woken_] { woken->notify_all(); });
@@ -262,6 +265,9 @@ Task<void> ReportSending::run() {
     busy_ = false;
     free_.notify_all();
   }
+  // An end that came while the loop restored or waited: what was told since is kept too.
+  while (busy_) co_await free_.wait();
+  co_await keep_changed();
   running_ = false;
   ended_.notify_all();
 }

@@ -229,6 +229,7 @@ TEST(Queue, WakesNoOftenerForHavingBeenWoken) {
   }
   loop.run_for(std::chrono::minutes(1));
   EXPECT_LE(steps_of_an_hour(), 2 * quiet) << "each that woke it left a timer that wakes it again";
+  loop.run(queue.stop(loop));
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ enum class Consent { yes, no, unknown, asked };
 // Does the domain of the destination take reports about the policy's domain?
 Consent consent_of(Findings& findings, std::string_view policy_domain, const Domain& to,
                    std::optional<Address>& instead) {
+  if (policy_domain == to.ascii()) return Consent::yes;
   const auto ours = organisational_domain_of(findings, policy_domain),
              theirs = organisational_domain_of(findings, to.ascii());
   if (!ours || !theirs) return Consent::asked;
