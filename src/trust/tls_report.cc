@@ -223,8 +223,12 @@ bool is_record_field(const Tag& tag) {
          (is_alpha(tag.name[0]) || is_digit(tag.name[0])) && std::ranges::all_of(tag.name, letter);
 }
 
-bool has_empty_field(std::string_view txt) {
+// What stands between two ';' and is no name=value that could be read (RFC 8460 §3).
+bool has_broken_field(std::string_view txt, std::size_t read) {
   const auto fields = split(txt, ';');
+  if (read < static_cast<std::size_t>(std::ranges::count_if(
+                 fields, [](std::string_view each) { return !trim(each).empty(); })))
+    return true;
   for (std::size_t at = 0; at + 1 < fields.size(); ++at)
     if (trim(fields[at]).empty()) return true;
   return false;
@@ -239,7 +243,7 @@ Result<std::vector<std::string>> parse_tls_report_record(std::string_view txt,
     return fail(ErrorKind::bad_data, "a TLS-RPT record begins with \"v=TLSRPTv1;\"");
   std::vector<std::string> out;
   bool named = false;
-  if (has_empty_field(txt) || !std::ranges::all_of(list.tags, is_record_field))
+  if (has_broken_field(txt, list.tags.size()) || !std::ranges::all_of(list.tags, is_record_field))
     return fail(ErrorKind::bad_data, "the TLS-RPT record has a field that is no name=value");
   for (const Tag& tag : list.tags) {
     if (tag.name != "rua") continue;

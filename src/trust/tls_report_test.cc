@@ -61,6 +61,7 @@ TEST(TlsReportRecord, names_its_destinations) {
                 .value(),
             (std::vector<std::string>{"mailto:a@b.example", "https://c.example/d"}));
   EXPECT_EQ(parse_tls_report_record("v=TLSRPTv1;rua=ftp://x,mailto:a@b")->size(), 1u);
+  EXPECT_FALSE(parse_tls_report_record("v=TLSRPTv1; rua=mailto:a@b; 1%=a").has_value());
   for (const std::string text :
        {"v=TLSRPTv1", "v=TLSRPTv10; rua=mailto:a@b", "rua=mailto:a@b",
         "v=TLSRPTv1; rua=", "v=TLSRPTv1; rua=ftp://x", "v=TLSRPTv1; ext=1", ""})
