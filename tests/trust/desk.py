@@ -64,7 +64,8 @@ class Knot:
             f'server:\n    rundir: "{here}"\n    listen: 127.0.0.1@{self.port}\n    udp-workers: 1\n    tcp-workers: 1\n    background-workers: 1\n'
             f'log:\n  - target: stderr\n    any: warning\ndatabase:\n    storage: "{here}"\ntemplate:\n  - id: default\n    storage: "{here}"\n'
             f'    zonefile-load: whole\n    journal-content: none\nzone:\n  - domain: {DOMAIN}.\n    file: example.zone\n'
-            '  - domain: 113.0.203.in-addr.arpa.\n    file: reverse.zone\n')
+            '  - domain: 113.0.203.in-addr.arpa.\n    file: reverse.zone\n  - domain: test.\n    file: test.zone\n')
+        (here / 'test.zone').write_text(f'$TTL 60\n@ SOA ns.{DOMAIN}. h.{DOMAIN}. 1 60 60 60 60\n@ NS ns.{DOMAIN}.\n')
         with open(here / 'log', 'ab') as log:
             self.process = subprocess.Popen(['knotd', '-c', str(here / 'knot.conf')], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
@@ -106,8 +107,9 @@ class Desk:
         self.challenges.mkdir()
         self.config = {'tls': {'certificate': self.cert, 'key': self.key}, 'certificate': [{'certificate': self.other, 'key': self.other_key}],
                        'resolver': {'servers': [f'127.0.0.1:{self.knot.port}'], 'dnssec': 'off'}, 'web': {'challenges': str(self.challenges)},
-                       'mta_sts': {'mode': 'enforce'}, 'reports': {'address': REPORTS}}
-        self.server.start(['mx', 'submissions', 'pop3s', 'http', 'https', 'admin'], self.config)
+                       'mta_sts': {'mode': 'enforce'}, 'reports': {'address': REPORTS, 'send': True}}
+        # The first mx is for strangers: their address comes by the PROXY protocol, since nobody judges 127.0.0.1.
+        self.server.start([{'kind': 'mx', 'proxy_from': ['127.0.0.1/32']}, 'mx', 'submissions', 'pop3s', 'http', 'https', 'admin'], self.config)
         self.server.goniec('domain', 'add', DOMAIN)
         self.server.add_user(REPORTS, 'secret')
 
@@ -247,7 +249,7 @@ class Desk:
         (here / 'pebble.json').write_text(json.dumps({'pebble': {
             'listenAddress': f'127.0.0.1:{port}', 'managementListenAddress': f'127.0.0.1:{management}', 'certificate': str(here / 'pebble.pem'),
             'privateKey': str(here / 'pebble.key'), 'httpPort': self.server.port('http'), 'tlsPort': self.server.port('https'), 'ocspResponderURL': ''}}))
-        self.knot.extra = 'new A 127.0.0.1\n'
+        self.knot.extra += 'new A 127.0.0.1\n'
         self.knot.start()
         with open(here / 'log', 'wb') as log:
             pebble = subprocess.Popen(['pebble', '-config', str(here / 'pebble.json'), '-dnsserver', f'127.0.0.1:{self.knot.port}'],
@@ -315,8 +317,35 @@ class Desk:
         assert len(self.server.mailbox(REPORTS, 'secret')) == 5, 'the mail itself stays'
 
 
+    def reports_are_sent(self):
+        """A forged message is refused as its domain asks, and the domain is told: full circle, its reports come here too."""
+        class Stranger(smtplib.SMTP):
+            def _get_socket(self, host, port, timeout):
+                wire = super()._get_socket(host, port, timeout)
+                wire.sendall(b'PROXY TCP4 198.51.100.99 203.0.113.7 40000 25\r\n')
+                return wire
+        self.knot.extra += f'_dmarc.them TXT "v=DMARC1; p=reject; rua=mailto:{REPORTS}"\nthem.{DOMAIN}._report._dmarc TXT "v=DMARC1"\n'
+        self.knot.start()
+        self.server.goniec('reload')
+        doors = json.loads((self.server.store / 'listeners.json').read_text())
+        port = int(next(row['address'] for row in doors if row['kind'] == 'mx').rpartition(':')[2])
+        for _ in range(2):
+            try:
+                with Stranger('127.0.0.1', port, timeout=30) as client:
+                    client.sendmail(f'x@them.{DOMAIN}', [REPORTS], f'From: boss@them.{DOMAIN}\r\nSubject: forged\r\n\r\nx\r\n'.encode())
+                raise AssertionError('a forged message was taken')
+            except smtplib.SMTPDataError as refused:
+                assert refused.smtp_code == 550, refused
+        assert self.server.json('dmarc', 'send') == {'sent': 1}
+        report = until('our own report', lambda: self.listed('dmarc', 'report', '--domain', f'them.{DOMAIN}'), 30, 0.2)
+        assert report[0]['messages'] == 2 and report[0]['passed'] == 0 and report[0]['reporter'] == HOST and report[0]['policy'] == 'reject', report
+        sources = self.listed('dmarc', 'sources', '--domain', f'them.{DOMAIN}')
+        assert [(row['source'], row['dispositions']) for row in sources] == [('198.51.100.99', {'reject': 2})], sources
+        assert self.server.json('dmarc', 'send') == {'sent': 0}
+
+
 TESTS = ('advice_of_an_empty_zone', 'advice_is_loaded_as_it_is', 'advice_sees_a_wrong_record', 'advice_without_dns_cannot_tell', 'certificate_by_name',
-         'certificate_changes', 'certificate_that_is_broken', 'certificate_that_ends', 'challenge', 'policy', 'reports_are_read', 'reports_twice_are_one', 'reports_stay',
+         'certificate_changes', 'certificate_that_is_broken', 'certificate_that_ends', 'challenge', 'policy', 'reports_are_read', 'reports_twice_are_one', 'reports_stay', 'reports_are_sent',
          'acme')
 
 
