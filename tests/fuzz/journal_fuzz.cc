@@ -6,7 +6,8 @@
 //   kind 2   a whole file of the input's records with checksums that hold: any length, mark, kind
 //
 // Whatever the files hold, opening ends with groups in order or with an error, salvage ends, and a
-// journal that opens takes a new group that the next opening gives back.
+// journal that opens takes a new group that the next opening gives back. What salvage calls proven
+// was written.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -116,12 +117,14 @@ void try_rows(Input input) {
 // ---------------------------------------------------------------- files
 using Groups = std::map<std::uint64_t, std::string>;  // mark, what its records say
 
+std::string text_of(const JournalRecord& record) {
+  return static_cast<char>(record.kind) + std::string(record.payload) + '\n';
+}
+
 std::string text_of(const JournalGroup& group) {
   std::string text;
   for (const JournalRecord& record : group.records()) {
-    text += static_cast<char>(record.kind);
-    text += record.payload;
-    text += '\n';
+    text += text_of(record);
     decode_record(record.kind, record.payload);
   }
   return text;
@@ -154,10 +157,15 @@ void commit_group(GroupJournal& journal, Input& input, Groups& groups) {
 
 // Opens what is there, writes one group more, and finds it at the next opening.
 void open_and_go_on(SimDisk& disk, const Groups* written, std::uint64_t applied) {
-  (void)GroupJournal::salvage(disk, directory, [](std::uint64_t, JournalRecord record) {
-    decode_record(record.kind, record.payload);
-    return Result<void>{};
-  });
+  using Proof = GroupJournal::Proof;
+  (void)GroupJournal::salvage(
+      disk, directory, [written](std::uint64_t mark, JournalRecord record, Proof proof) {
+        decode_record(record.kind, record.payload);
+        if (!written || proof == Proof::none) return Result<void>{};
+        const auto was = written->find(mark);
+        CHECK(was != written->end() && was->second.find(text_of(record)) != std::string::npos);
+        return Result<void>{};
+      });
   Groups found;
   auto opened = open_journal(disk, found, applied);
   if (!opened) return;
