@@ -187,6 +187,7 @@ Task<void> NodeCore::stop(ShardParts& parts, ShardRole role, Moment until) {
   co_await parts.acceptor->stop(until - std::chrono::seconds(1));
   co_await parts.pop3_acceptor->stop(until - std::chrono::seconds(1));
   co_await parts.web->stop();
+  queue->stop_leasing();
   co_await parts.dispatcher->stop(until);
   if (role == ShardRole::other) co_return;
   if (key_watch) co_await key_watch->stop();  // the simulation has none

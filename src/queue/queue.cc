@@ -625,9 +625,13 @@ void Queue::start() {
   state_->shards[0].loop->post([state = state_.get()] { spawn(state->lease_loop()); });
 }
 
+void Queue::stop_leasing() {
+  state_->stopping = true;
+}
+
 Task<void> Queue::stop(Loop& loop) {
   CHECK(&loop == state_->shards[0].loop);
-  state_->stopping = true;
+  stop_leasing();
   state_->wake.notify_all();
   while (!state_->lease_loop_done || state_->in_window.load() > 0) co_await state_->wake.wait();
 }

@@ -89,6 +89,9 @@ class Queue {
   void add_shard(Loop& loop, Carrier& carrier);
   void set_notice_maker(NoticeMaker& maker);
   void start();  // begins to lease what is due, on the first shard's loop
+  // Nothing more is leased and handed over; any thread. Before the carriers stop: what they give
+  // back would be leased for them at once, again and again.
+  void stop_leasing();
   Task<void> stop(
       Loop& loop);  // no new carry(); returns when every lease was settled or given back
   void set_options(QueueOptions options);  // reload

@@ -199,6 +199,46 @@ TEST(Queue, AFullWindowOfTheConfiguredSizeIsFilledAgainWhenSomethingLeaves) {
 
 // ---------------------------------------------------------------- sleep
 
+struct Refuser final : Carrier {  // as one that stops
+  void carry(ReadyEntry entry) override {
+    ++handed;
+    queue->give_back(std::move(entry));
+  }
+  Queue* queue = nullptr;
+  std::size_t handed = 0;
+};
+
+TEST(Queue, HandsNothingMoreToCarriersThatAreGoingToStop) {
+  SimLoop loop(1);
+  Metrics metrics;
+  auto store = make_memory_store({}, loop.clock());
+  Committer committer(*store, {.settle_linger = Duration(0)}, metrics, null_log(), &loop);
+  ReaderPool readers(*store, 0);
+  Queue queue({.limits = {.window_entries = 2}, .hostname = "me.test"}, committer, readers, metrics,
+              null_log());
+  Refuser refuser;
+  refuser.queue = &queue;
+  queue.add_shard(loop, refuser);
+  for (int number = 0; number < 10; ++number) {
+    auto request = request_to("b.test", "text\r\n", queue.next_id(loop.clock(), loop.random()),
+                              loop.clock().now());
+    request.lease = false;
+    EXPECT_TRUE(loop.run(committer.spool(loop, std::move(request))).has_value());
+  }
+  queue.start();
+  const auto turn = [&loop] {
+    for (int step = 0; step < 1000; ++step) loop.step();
+  };
+  turn();
+  EXPECT_GT(refuser.handed, 0u);
+  queue.stop_leasing();
+  turn();  // what was under way
+  const std::size_t handed = refuser.handed;
+  turn();
+  EXPECT_EQ(refuser.handed, handed);
+  loop.run(queue.stop(loop));
+}
+
 TEST(Queue, WakesNoOftenerForHavingBeenWoken) {
   SimLoop loop(1);
   Metrics metrics;
