@@ -220,12 +220,14 @@ struct Committer::State {
         return fail(ErrorKind::try_later, "too much waits to be written, try again later");
       }
       octets += octets_of_it;
+      bool joins = false;  // others that linger; the thread need not know
       if constexpr (std::is_same_v<Request, SettleRequest>) {
-        if (!first_settle) first_settle = asked.loop.clock().moment();
         hurry = hurry || !asked.request.notices.empty();  // somebody's mail does not linger
+        joins = first_settle && !hurry && waiting.settles.size() + 1 < limits.group_items;
+        if (!first_settle) first_settle = asked.loop.clock().moment();
       }
       (waiting.*line).push_back(&asked);
-      calls = !std::exchange(called, true);
+      calls = !joins && !std::exchange(called, true);
     }
     // What else comes in this turn of the loop is to be in the same group.
     if (drive)
@@ -392,6 +394,7 @@ struct Committer::State {
       }
       const auto wait = linger(first_settle ? settle_clock() : Moment{});
       if (wait) {
+        called = false;  // it waits on: who ends the linger has to call again
         something.wait_for(lock, *wait, [&] {
           return stopping || hurry || !quick.empty() || !waiting.only_settles() ||
                  waiting.settles.size() >= limits.group_items;

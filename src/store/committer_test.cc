@@ -223,5 +223,41 @@ TEST(Committer, WithItsThreadManyProducersAreAllAnsweredAndGrouped) {
   EXPECT_NE(bench.metrics.exposition().find("goniec_spool_fsync_total"), std::string::npos);
 }
 
+// One settle was enough to hold up every spool behind it: the thread had been called for the settle,
+// lingered, and was not called again.
+TEST(Committer, WithItsThreadASpoolEndsTheLingerOfASettle) {
+  Bench bench;
+  CommitterLimits limits;
+  limits.settle_linger = std::chrono::hours(1);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto wait_for = [&](const auto& answer) {
+    while (!answer && std::chrono::steady_clock::now() < until) {
+      bench.loop.run();
+      std::this_thread::yield();
+    }
+    return answer.has_value() && answer->has_value();
+  };
+  std::optional<Result<SpoolResult>> spooled[4];
+  std::optional<Result<SettleResult>> settled[2];
+  Committer committer(*bench.store, limits, bench.metrics, bench.log);
+  for (std::uint64_t id = 1; id <= 2; ++id) {
+    auto& answer = spooled[id - 1];
+    spawn(keep(committer.spool(bench.loop, letter(id, bench.clock.now())), answer));
+    ASSERT_TRUE(wait_for(answer));
+  }
+  for (std::uint64_t i = 0; i < 2; ++i) {  // the second joins the first
+    const auto& lease = (*spooled[i])->leases[0];
+    spawn(keep(committer.settle(bench.loop, delivered(lease, 1, bench.clock.now())), settled[i]));
+    std::optional<Result<void>> seen;  // the thread has turned since it was asked
+    bench.loop.run();
+    spawn(keep(committer.run(bench.loop, [](Store&) { return Result<void>{}; }), seen));
+    ASSERT_TRUE(wait_for(seen));
+  }
+  EXPECT_FALSE(settled[0] || settled[1]);
+  spawn(keep(committer.spool(bench.loop, letter(3, bench.clock.now())), spooled[2]));
+  EXPECT_TRUE(wait_for(spooled[2]));
+  EXPECT_TRUE(wait_for(settled[0]) && wait_for(settled[1]));
+}
+
 }  // namespace
 }  // namespace goniec::test
