@@ -348,14 +348,18 @@ std::string ArcSealer::seal(std::string_view header, ArcStatus received, std::st
   SignatureField seal("ARC-Seal");
   seal.add("a", algorithm);
   seal.add_place();
-  seal.add("cv", name_of(before == 0 ? ArcStatus::none : received));
+  // Fields of a chain that are no whole set are a failed chain, whoever did not look at them.
+  const ArcStatus state = before == 0 && !chain.any                   ? ArcStatus::none
+                          : received == ArcStatus::pass && before > 0 ? ArcStatus::pass
+                                                                      : ArcStatus::fail;
+  seal.add("cv", name_of(state));
   seal.add("d", sealing_.domain.ascii());
   seal.add("i", instance);
   seal.add("s", sealing_.key.selector);
   seal.add("t", seconds);
   Sha256Stream seal_hash;
   // §5.1.2: the seal of a failed chain covers its own set alone.
-  if (received == ArcStatus::pass)
+  if (state == ArcStatus::pass)
     for (const RawSet& set : chain.sets) add_whole_set(seal_hash, set);
   const std::string own = results_field + message_field;
   const auto fields = scan_header(own, HeaderLimits{});

@@ -88,6 +88,21 @@ TEST(Arc, a_failed_chain_is_sealed_as_failed_once_and_never_again) {
   EXPECT_EQ(seal(failed, ArcStatus::fail), "");
 }
 
+// What nobody looked at is not called none or pass: a set that is not whole, an instance that is
+// none.
+TEST(Arc, remains_of_a_chain_are_sealed_as_failed) {
+  for (const char* remains :
+       {"ARC-Authentication-Results: i=1; x; none\r\n", "ARC-Message-Signature: i=1; a=b\r\n",
+        "ARC-Seal: i=0; a=rsa-sha256; cv=none; d=a.example; s=s; b=AAAA\r\n"}) {
+    for (const ArcStatus received : {ArcStatus::none, ArcStatus::pass, ArcStatus::fail}) {
+      if (received == ArcStatus::pass && std::string_view(remains).find("i=0") == std::string::npos)
+        continue;
+      const std::string made = seal(std::string(remains) + header_text, received);
+      EXPECT_NE(made.find("cv=fail"), std::string::npos) << remains << name_of(received) << made;
+    }
+  }
+}
+
 TEST(Arc, a_key_that_cannot_be_looked_up_is_a_temporary_fail) {
   FakeDns dns;
   dns.set("s._domainkey.example.org", DnsType::txt, DnsStatus::temporary);
