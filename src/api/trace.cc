@@ -83,7 +83,8 @@ void write_outcome(JsonWriter& w, const Event& event, const JsonValue& data) {
   if (phase == "route" && event.kind != EventKind::expired) return;  // it never came to a host
   open_stage(w, "deliver", at, ms ? ms->real().value_or(0) : 0, event.recipient);
   write_verdict(w, name_of(event.kind), data.text_at("reply"), data.at("tls"));
-  copy_members(w, data, {"site", "phase", "dsn", "tries", "delays", "next_at", "tls_required"});
+  copy_members(w, data,
+               {"site", "phase", "dsn", "tries", "delays", "next_at", "tls_required", "mail_from"});
   w.end();
 }
 

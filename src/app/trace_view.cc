@@ -43,6 +43,7 @@ std::string stage_line(const JsonValue& stage) {
   append(line, "by", stage.text_at("submitter"));
   append(line, "rule", stage.text_at("rule"));
   append(line, "via", stage.text_at("site"));
+  append(line, "MAIL FROM", stage.text_at("mail_from"));
   line += tls_text(stage);
   append(line, "TLS had to be", stage.text_at("tls_required"));
   append(line, "->", stage.text_at("reply"));

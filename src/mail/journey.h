@@ -190,6 +190,9 @@ struct Entry {
   EntryId id;
   Domain domain;       // recipient domain; for local mailboxes the local domain
   bool local = false;  // goes to mailboxes of this store
+  // What MAIL FROM names when an alias led out of the house: rewritten, or as it was
+  // (docs/decisions/forwarding.md). Empty: the message's own sender.
+  Address sender;
   std::vector<EntryRecipient> recipients;
   EntryState state = EntryState::due;
   Instant due{};

@@ -134,6 +134,7 @@ smtp::ClientTransaction make_transaction(const ReadyEntry& ready,
                                          const std::vector<std::uint32_t>& group) {
   smtp::ClientTransaction transaction;
   transaction.sender = ready.message->sender;
+  if (!ready.entry.sender.empty()) transaction.sender.address = ready.entry.sender;
   transaction.size = ready.octets;
   transaction.eight_bit = ready.message->requires_8bit;
   for (std::uint32_t index : group)

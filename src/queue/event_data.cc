@@ -64,6 +64,7 @@ std::string outcome_event_data(const Message& message, const Entry& entry, const
   write_tls(json, outcome.tls);
   if (!outcome.tls_required.empty()) json.key("tls_required").text(outcome.tls_required);
   json.key("from").text(message.sender.address.text()).key("size").number(message.content.size());
+  if (!entry.sender.empty()) json.key("mail_from").text(entry.sender.text());
   json.end();
   return std::move(json).take();
 }

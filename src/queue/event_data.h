@@ -13,7 +13,8 @@
 //   {"stage":"deliver","ms":12.5,"route":"mx","site":"mx.wp.pl[212.77.101.4]:25","phase":"dot",
 //    "reply":"250 2.0.0 Ok","dsn":"2.0.0","tries":1,"delays":[queue,connect,transmit in seconds],
 //    "delay":1.2,"next_at":RFC3339,
-//    "tls":{…},"tls_required":"verified, by DANE (…)","from":"a@b","size":1832}
+//    "tls":{…},"tls_required":"verified, by DANE (…)","from":"a@b","size":1832,
+//    "mail_from":"what an alias forwarded is sent as"}
 // held, released, retried, deleted: {"reason":"…"}      delay_notice, dsn_sent: {"message":"ID of
 // the DSN","action":"failed"} expanded: {"to":["a@b","c@d"],"rule":"alias"}
 #pragma once
@@ -32,7 +33,7 @@ std::string reason_event_data(std::string_view reason);
 std::string notice_event_data(MessageId notice, std::string_view action);
 
 struct StageFact {
-  std::string stage;  // connect, identify, envelope, check, content, sign
+  std::string stage;  // connect, identify, envelope, check, sign, forward, content
   Instant at{};
   Duration took{};
   std::string rule, reply, recipient;

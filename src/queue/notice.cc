@@ -43,10 +43,12 @@ NoticePlan plan_notices(const Message& message, const Entry& entry,
     const NotifyOptions& notify = recipient.recipient.notify;
     if (notify.never) continue;
     // No backscatter: a sender nobody verified is told only what it asked for by NOTIFY=SUCCESS,
-    // which only a recipient that exists can cause.
+    // which only a recipient that exists can cause. What was forwarded ends where this house sent
+    // it: its sender is told (RFC 5321 §6.1), unless intake found it disproved and asked for NEVER.
     const bool ended_well =
         outcome.state == RecipientState::delivered || outcome.state == RecipientState::relayed;
-    if (!message.verified_sender && !ended_well) continue;
+    const bool may_be_told = message.verified_sender || !entry.sender.empty();
+    if (!may_be_told && !ended_well) continue;
     switch (outcome.state) {
       case RecipientState::failed:
       case RecipientState::expired:

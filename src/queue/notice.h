@@ -1,6 +1,7 @@
 // Who is told what, and when: decides the DSNs that an outcome causes (RFC 3461 §5.2). Pure.
 // None for <>; none for NOTIFY=NEVER; to a sender nobody verified only the success it asked for (no
-// backscatter). The undeliverable DSN becomes a line to the admin's counter, never a loop.
+// backscatter), but for what was forwarded (docs/decisions/forwarding.md). The undeliverable DSN
+// becomes a line to the admin's counter, never a loop.
 #pragma once
 #include <vector>
 

@@ -12,7 +12,7 @@ namespace goniec {
 namespace {
 
 struct Given {
-  bool verified = true, null_sender = false, local = false;
+  bool verified = true, null_sender = false, local = false, forwarded = false;
   NotifyOptions notify;
   RecipientState state = RecipientState::failed;
   Duration age = std::chrono::hours(5);
@@ -26,6 +26,7 @@ NoticePlan plan_of(const Given& given) {
   message.received_at = now - given.age;
   Entry entry;
   entry.local = given.local;
+  if (given.forwarded) entry.sender = *Address::parse("SRS0=A=B=example.test=a@ours.test");
   entry.recipients.resize(1);
   entry.recipients[0].recipient.notify = given.notify;
   Outcome outcome;
@@ -54,6 +55,16 @@ TEST(Notices, AFailureIsNeverToldToTheNullSender) {
 
 TEST(Notices, AFailureIsNotToldToASenderNobodyVerified) {
   EXPECT_TRUE(plan_of({.verified = false}).empty());
+}
+
+TEST(Notices, AFailureOfWhatWasForwardedIsToldToItsSender) {
+  EXPECT_EQ(plan_of({.verified = false, .forwarded = true}).failed.size(), 1u);
+  EXPECT_EQ(plan_of({.verified = false, .forwarded = true, .state = RecipientState::expired})
+                .failed.size(),
+            1u);
+  // Whom SPF disproves is not told: intake asks so by NOTIFY.
+  EXPECT_TRUE(plan_of({.verified = false, .forwarded = true, .notify = never()}).empty());
+  EXPECT_TRUE(plan_of({.null_sender = true, .forwarded = true}).empty());
 }
 
 TEST(Notices, NotifyNeverIsSilent) {

@@ -149,7 +149,8 @@ void encode_entry(const StoredEntry& stored, std::string& out) {
   row.flag(stored.chunked);
   row.number(entry.id.message.value);
   row.number(entry.id.number);
-  row.flag(entry.local);
+  row.flags(entry.local, !entry.sender.empty());
+  if (!entry.sender.empty()) row.address(entry.sender);
   row.time(entry.due);
   row.time(entry.expires);
   row.number(entry.priority);
@@ -186,7 +187,9 @@ Result<StoredEntry> decode_entry(std::string_view bytes, EntryId id) {
   stored.chunked = row.flag();
   entry.id.message = MessageId{row.number()};
   entry.id.number = row.small<std::uint32_t>();
-  entry.local = row.flag();
+  const auto way = row.flags();
+  entry.local = way.first;
+  if (way.second) entry.sender = row.address();
   entry.due = row.time();
   entry.expires = row.time();
   entry.priority = row.small<std::uint8_t>();
