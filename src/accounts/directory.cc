@@ -167,6 +167,17 @@ bool Directory::is_local_domain(const Domain& domain) const {
   return state_->reading([&](const DirectoryTables& all) { return all.domain(domain) != nullptr; });
 }
 
+bool Directory::is_mail_domain(const Domain& domain) const {
+  return state_->reading([&](const DirectoryTables& all) {
+    const DomainObject* found = all.domain(domain);
+    return found && !found->relay;
+  });
+}
+
+Domain Directory::first_domain() const {
+  return state_->reading([](const DirectoryTables& all) { return all.first_domain(); });
+}
+
 std::optional<UserObject> Directory::user(const Address& address) const {
   return state_->reading([&](const DirectoryTables& all) {
     const UserObject* user = all.user(address);

@@ -85,8 +85,10 @@ class Directory {
 
   // ---- any thread, no waiting
   Resolved resolve(const Address& recipient) const;
-  Resolved resolve_postmaster() const;                           // <postmaster> without domain
-  bool is_local_domain(const Domain& domain) const;              // local or relay
+  Resolved resolve_postmaster() const;               // <postmaster> without domain
+  bool is_local_domain(const Domain& domain) const;  // local or relay
+  bool is_mail_domain(const Domain& domain) const;   // local, not relay
+  Domain first_domain() const;  // the oldest that is not relayed; empty: there is none
   std::optional<UserObject> user(const Address& address) const;  // canonical match, no sub-address
   // May `login` send as `sender` (envelope or From)? Own address, its sub-addresses, aliases that
   // lead to it alone, and its send_as patterns. <> is always allowed.

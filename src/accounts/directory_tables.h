@@ -37,6 +37,7 @@ class DirectoryTables {
   Resolved resolve_postmaster() const;
   bool may_send_as(const Address& login, const Address& sender) const;
   Address admin() const;
+  const Domain& first_domain() const { return first_domain_; }
   const DomainObject* domain(const Domain& domain) const;
   const UserObject* user(const Address& address) const;
   const AliasObject* alias(const Address& address) const;

@@ -32,10 +32,10 @@ void NodeCore::use_certificates(std::shared_ptr<const TlsContext> context) {
   pop3_now = std::move(pop3);
 }
 
-InboundOptions NodeCore::inbound_for(const Config& of,
-                                     std::shared_ptr<const TlsContext> tls) const {
+InboundOptions NodeCore::inbound_for(const Config& of, std::shared_ptr<const TlsContext> tls) {
   InboundOptions options = inbound_options(of, std::move(tls));
   options.intake.signing = {&signing_keys, offload_door};
+  options.intake.forwarding = &forwarding;
   return options;
 }
 
@@ -100,7 +100,9 @@ Result<void> NodeCore::make_parts(std::size_t reader_threads, Loop* driver) {
   admission = std::make_unique<Admission>(admission_limits(settings()), metrics);
   queue = std::make_unique<Queue>(queue_options(settings()), *committer, *readers, metrics, log);
   TRY(signing_keys.open(*committer, *reader));
+  TRY(forwarding.open(*directory, *committer, *reader, metrics));
   intake = intake_options(settings());
+  intake.forwarding = &forwarding;
   intake.signing = {&signing_keys, offload_door};
   notices = std::make_unique<Notices>(*queue, *directory, intake, metrics, log);
   queue->set_notice_maker(*notices);

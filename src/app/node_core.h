@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "accounts/directory.h"
+#include "accounts/forwarding.h"
 #include "accounts/login.h"
 #include "accounts/mailbox.h"
 #include "accounts/signing_keys.h"
@@ -69,6 +70,7 @@ struct NodeCore {
   std::unique_ptr<Queue> queue;
   std::unique_ptr<Notices> notices;
   SigningKeys signing_keys;
+  Forwarding forwarding;
   IntakeOptions intake;
   std::unique_ptr<EventLog> event_log;  // on the first shard, and:
   std::unique_ptr<Sweeps> sweeps;
@@ -111,7 +113,7 @@ struct NodeCore {
   // New connections get these.
   void use_certificates(std::shared_ptr<const TlsContext> context);
   // What a session is given by this configuration, with the keys and where to use them.
-  InboundOptions inbound_for(const Config& of, std::shared_ptr<const TlsContext> tls) const;
+  InboundOptions inbound_for(const Config& of, std::shared_ptr<const TlsContext> tls);
   Result<std::string> load_roots();  // gives what is to be trusted beside the system's, as PEM
   // REQUIRES the store. `driver`: the loop on which groups are made; null: a thread of its own.
   Result<void> make_parts(std::size_t reader_threads, Loop* driver);

@@ -125,6 +125,10 @@ AdmissionLimits admission_limits(const Config& config) {
 IntakeOptions intake_options(const Config& config) {
   IntakeOptions options;
   options.hostname = config.hostname.ascii();
+  options.forward.rewrite = config.forward.srs;
+  options.forward.seal = config.forward.seal;
+  options.forward.days_valid =
+      static_cast<unsigned>(std::chrono::ceil<std::chrono::days>(config.forward.srs_valid).count());
   return options;
 }
 

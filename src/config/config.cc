@@ -304,6 +304,9 @@ class ConfigBuilder {
     config_.mta_sts = mode == "enforce"   ? MtaStsServing::enforce
                       : mode == "testing" ? MtaStsServing::testing
                                           : MtaStsServing::off;
+    const auto& forward = table("forward");
+    config_.forward = {forward.get<bool>("srs"), forward.get<Duration>("srs_valid"),
+                       forward.get<bool>("seal")};
     const auto& reports = table("reports");
     if (reports.has("address")) config_.reports.address = reports.get<std::string>("address");
     config_.reports.send = reports.get<bool>("send");

@@ -65,6 +65,13 @@ struct WebOption {
 
 enum class MtaStsServing { off, testing, enforce };
 
+// Mail that aliases lead to other servers.
+struct ForwardOption {
+  bool srs = true;
+  Duration srs_valid{};
+  bool seal = true;
+};
+
 struct ReportsOption {
   std::string address;  // "": reports are not read
   bool send = false;    // reports about others
@@ -154,6 +161,7 @@ struct Config {
   WebOption web;
   MtaStsServing mta_sts = MtaStsServing::off;
   ReportsOption reports;
+  ForwardOption forward;
   ResolverOption resolver;
   DeliveryOption delivery;
   std::vector<RouteOption> routes;

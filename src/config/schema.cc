@@ -93,6 +93,16 @@ constexpr auto options = std::to_array<OptionSpec>({
      "The MTA-STS policy of our own that http and https listeners serve for each local domain, as "
      "https://mta-sts.DOMAIN/.well-known/mta-sts.txt; it names the hostname as the only MX."},
 
+    {"forward.srs", boolean, "true", "", 0, 0,
+     "Mail that an alias leads to another server leaves with a sender of the alias's domain (SRS), "
+     "so that SPF passes there; notices come back through it. Senders of our own domains and those "
+     "that would not fit into 64 octets stay."},
+    {"forward.srs_valid", duration, "\"21d\"", "", 86400, 366 * 86400,
+     "How long notices about forwarded mail are taken back; in whole days."},
+    {"forward.seal", boolean, "true", "", 0, 0,
+     "Seal forwarded mail of strangers (ARC) by the DKIM key of the alias's domain, where there is "
+     "one."},
+
     {"reports.address", address, "", "", 0, 0,
      "A mailbox of ours that gets DMARC and TLS reports: they are read into the store (goniec "
      "dmarc "

@@ -2,6 +2,8 @@
 // given up leaves nothing behind but a task that ends.
 #include "inbound/checks.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "mail/trace.h"
 #include "net/ask.h"
@@ -190,6 +192,7 @@ struct Checks::State {
   Task<void> run_keys(std::shared_ptr<SignatureRun> run);
   Task<void> judge_signatures(Moment until);
   std::string trusted_sealer(const std::vector<DmarcVerdict>& dmarc) const;
+  bool is_sender_disproved() const;
   Task<std::vector<DmarcVerdict>> judge_dmarc(Moment until);
   DmarcQuery dmarc_query(const std::string& domain) const;
   void end_run(Stopwatch& time) {
@@ -264,6 +267,20 @@ std::string Checks::State::trusted_sealer(const std::vector<DmarcVerdict>& dmarc
       return {};
   }
   return last.domain.ascii();
+}
+
+// RFC 7208 §8.4, §8.5: fail and softfail. A forwarder before us makes SPF fail too; then a
+// signature by the sender's domain, or one above or below it, vouches for it.
+bool Checks::State::is_sender_disproved() const {
+  if (sender.empty() || !spf || !spf->verdict) return false;
+  const SpfResult result = spf->verdict->result;
+  if (result != SpfResult::fail && result != SpfResult::soft_fail) return false;
+  const std::string& name = sender.domain().ascii();
+  return std::ranges::none_of(signed_by->results, [&](const DkimResult& each) {
+    const std::string& by = each.domain.ascii();
+    return authenticated(each).state == AuthenticatedDomain::State::pass &&
+           (by == name || name.ends_with("." + by) || by.ends_with("." + name));
+  });
 }
 
 DmarcQuery Checks::State::dmarc_query(const std::string& domain) const {
@@ -349,6 +366,8 @@ ArrivalResult Checks::State::told(const std::vector<DmarcVerdict>& dmarc,
     count("dkim", "none");
   }
   content.arc = signed_by->chain.status;
+  content.arc_unknown = signed_by->chain.temporary;
+  content.sender_disproved = is_sender_disproved();
   if (signed_by->arc) {
     results.push_back(arc_result(signed_by->chain));
     count("arc", name_of(content.arc));

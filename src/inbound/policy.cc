@@ -31,6 +31,34 @@ Verdict judge_verified(const RecipientFacts& facts) {
       "recipient.verify_refused");
 }
 
+// What is sent to an address that forwarding made is for the sender behind it.
+Verdict judge_returned(SrsStatus status, const std::string& shown) {
+  switch (status) {
+    case SrsStatus::good:
+      return accept("srs.return");
+    case SrsStatus::malformed:
+      return reject(Reply(550, {5, 1, 3},
+                          fmt::format("<{}>: a return address (SRS) that is not in its form; it "
+                                      "was cut or changed on its way",
+                                      shown)),
+                    "srs.malformed");
+    case SrsStatus::forged:
+      return reject(Reply(550, {5, 1, 1},
+                          fmt::format("<{}>: a return address (SRS) that was not made here, or was "
+                                      "changed on its way",
+                                      shown)),
+                    "srs.forged");
+    case SrsStatus::expired:
+      return reject(
+          Reply(550, {5, 1, 1},
+                fmt::format("<{}>: this return address (SRS) has expired; it was made for notices "
+                            "about a message that was forwarded long ago",
+                            shown)),
+          "srs.expired");
+  }
+  return reject(Reply(550, {5, 1, 1}, "no such address"), "srs.malformed");
+}
+
 // What a person can do about it: which check, which domain, the fix (5.7.1: RFC 7489 §10.3).
 std::string dmarc_refusal(const ContentFacts& facts, const DmarcVerdict& dmarc) {
   const std::string author = printable(dmarc.author, 100);
@@ -161,6 +189,7 @@ ContentVerdict judge_content(const ContentFacts& facts, const TrustPolicy& polic
 
 Verdict judge_recipient(const RecipientFacts& facts) {
   const std::string shown = printable(facts.address.text());
+  if (facts.srs) return judge_returned(*facts.srs, shown);
   switch (facts.kind) {
     case RecipientKind::unknown:
       return reject(Reply(550, {5, 1, 1}, fmt::format("<{}>: no such user here", shown)),

@@ -2,6 +2,10 @@
 // address may be used. Every verdict names its rule. No I/O, no state.
 //
 //   recipient, first match wins:
+//     srs.return           an address of ours stands for a sender (accounts/forwarding) 250 2.1.5
+//     srs.forged           it was not made here, or changed on its way            550 5.1.1
+//     srs.expired          it is older than forward.srs_valid                     550 5.1.1
+//     srs.malformed        it has not the form                                    550 5.1.3
 //     recipient.unknown    our domain, nobody of that name                        550 5.1.1
 //     recipient.quota      the mailbox is full                                    452 4.2.2
 //     recipient.local      a mailbox or an alias here                             250 2.1.5
@@ -32,6 +36,7 @@
 #include "mail/journey.h"
 #include "trust/dmarc.h"
 #include "trust/spf.h"
+#include "trust/srs.h"
 
 namespace goniec {
 
@@ -43,6 +48,7 @@ struct RecipientFacts {
   RecipientKind kind = RecipientKind::remote;
   bool over_quota = false;
   std::optional<Reply> verified;  // kind verify: what the next hop said
+  std::optional<SrsStatus> srs;   // it is an address of forwarding's (accounts/forwarding.h)
 };
 Verdict judge_recipient(const RecipientFacts& facts);
 

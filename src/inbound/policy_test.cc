@@ -175,5 +175,31 @@ TEST(Fixups, ForgedResultsAreRemovedInEverySpellingAndOthersStay) {
     EXPECT_NE(fixed(other).find("esults"), std::string::npos) << other;
 }
 
+TEST(RecipientPolicy, AReturnAddressIsTakenForItsSenderOrRefusedWithTheReason) {
+  const struct {
+    SrsStatus status;
+    std::uint16_t code;
+    std::string rule, words;
+  } rows[] = {
+      {SrsStatus::good, 250, "srs.return", "Ok"},
+      {SrsStatus::forged, 550, "srs.forged", "5.1.1"},
+      {SrsStatus::expired, 550, "srs.expired", "expired"},
+      {SrsStatus::malformed, 550, "srs.malformed", "5.1.3"},
+  };
+  const Address address = *Address::parse("SRS0=HASHHASH=AA=a.test=x@ours.test");
+  for (const auto& row : rows) {
+    // A catch-all would take it.
+    const Verdict verdict = judge_recipient({.address = address,
+                                             .listener = ListenerKind::mx,
+                                             .kind = RecipientKind::alias,
+                                             .verified = {},
+                                             .srs = row.status});
+    EXPECT_EQ(verdict.rule, row.rule);
+    EXPECT_EQ(verdict.reply.code, row.code);
+    EXPECT_NE(verdict.reply.one_line().find(row.words), std::string::npos)
+        << verdict.reply.one_line();
+  }
+}
+
 }  // namespace
 }  // namespace goniec

@@ -115,7 +115,13 @@ Task<void> SmtpSession::State::answer_recipient(smtp::AskRecipient question, std
                        .trusted = caller.trusted,
                        .kind = resolved.kind,
                        .over_quota = false,
-                       .verified = {}};
+                       .verified = {},
+                       .srs = {}};
+  const ForwardingDoor door = options->intake.forwarding_door(asked);
+  if (door.forwarding) {
+    if (const auto back = door.forwarding->returned(address, resolved, door.options, asked))
+      facts.srs = back->status;
+  }
   if (resolved.kind == RecipientKind::mailbox && parts.is_over_quota)
     facts.over_quota = co_await parts.is_over_quota(
         resolved.mailbox, session->transaction().sender.declared_size.value_or(0));

@@ -24,6 +24,10 @@ struct ArrivalResult {
   // What Authentication-Results says, unfolded and with our id, for a seal (RFC 8617).
   std::string results;
   ArcStatus arc = ArcStatus::none;  // as it came, for the same seal
+  bool arc_unknown = false;  // a key could not be looked up: nothing may be said of the chain
+  // SPF says that MAIL FROM is not the sender, and no signature of that domain says otherwise: it
+  // is told nothing (no backscatter).
+  bool sender_disproved = false;
   std::vector<StageFact> stages;
 };
 

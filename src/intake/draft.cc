@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "base/digest.h"
 #include "base/text.h"
@@ -13,6 +14,9 @@
 namespace goniec {
 namespace {
 
+constexpr std::size_t kept_recipients = 1000;  // found out at the header, held through the body
+constexpr std::size_t told_stages = 400;       // a story stays readable
+
 // Where the header ends in `text`: the offset after the empty line, or npos.
 std::size_t header_end(std::string_view text, std::size_t searched) {
   if (text.starts_with("\r\n")) return 2;
@@ -20,24 +24,11 @@ std::size_t header_end(std::string_view text, std::size_t searched) {
   return at == std::string_view::npos ? at : at + 4;
 }
 
-// Final recipients grouped by domain: one entry serves many recipients of one domain.
-std::vector<Entry> make_entries(const Expansion& expansion) {
-  std::vector<Entry> entries;
-  std::map<std::pair<bool, Domain>, std::size_t> index;
-  for (const FinalRecipient& final : expansion.recipients) {
-    const auto key = std::pair(final.local, final.recipient.address.domain());
-    auto [found, is_new] = index.try_emplace(key, entries.size());
-    if (is_new) {
-      Entry entry;
-      entry.domain = final.recipient.address.domain();
-      entry.local = final.local;
-      entries.push_back(std::move(entry));
-    }
-    EntryRecipient recipient;
-    recipient.recipient = final.recipient;
-    entries[found->second].recipients.push_back(std::move(recipient));
-  }
-  return entries;
+// RFC 3834 §5: an answer that no person wrote.
+bool is_automatic(std::string_view header) {
+  const auto scanned = scan_header(header, HeaderLimits{});
+  const HeaderField* field = scanned ? find_field(*scanned, "Auto-Submitted") : nullptr;
+  return field && starts_with_ignoring_case(trim(unfold(field->value)), "auto-");
 }
 
 std::vector<Event> expanded_events(const Expansion& expansion, MessageId id, Instant now) {
@@ -87,6 +78,12 @@ struct Draft::State {
   std::size_t kept_octets = 0;
   std::uint32_t written_chunks = 0;  // already on their way to the store
   MessageSigner signer;
+  MessageSealer sealer;
+  FoundAtArrival found{};
+  bool sender_disproved = false;
+  std::optional<Expansion> expansion;      // when it was found out before commit and is small
+  Domain forwarded_by;                     // of it
+  std::map<Domain, ForwardedSender> told;  // by the domain that forwards
   bool committed = false;
   std::vector<Recipient> lists;  // aliases to several, as they were named
   std::optional<Reply> refusal;
@@ -104,6 +101,11 @@ struct Draft::State {
   void take_body(std::string_view octets);
   void take_signatures(SignedHeader made);
   void take_result(ArrivalResult checked);
+  void look_ahead();
+  Task<Result<void>> prepare_forwarding();
+  Address forwarded_sender(const FinalRecipient& final);
+  std::vector<Entry> make_entries(const Expansion& found);
+  void add_stage(std::string stage, std::string why, std::string reply, std::string recipient);
   Task<void> ride_along();
   Task<void> write_one(ChunkWrite chunk, std::size_t& open, Signal& done);
   Result<SpoolRequest> make_request();
@@ -152,6 +154,8 @@ void Draft::State::end_header(std::size_t end) {
   signer =
       MessageSigner::begin(options.signing, facts.source, facts.submitter, message.content.header);
   message.tls_policies_off = asks_policies_off(message.content.header);
+  look_ahead();
+  if (refusal) return;
   const std::string rest = header_buffer.substr(body_at);
   header_buffer = {};
   take_body(rest);
@@ -162,6 +166,7 @@ void Draft::State::take_body(std::string_view octets) {
   message.content.body_octets += octets.size();
   message.content.crc32c = crc32c(octets, message.content.crc32c);
   signer.add_body(octets);
+  sealer.add_body(octets);
   if (!message.requires_8bit && !is_ascii(octets)) message.requires_8bit = true;
   while (!octets.empty()) {
     if (kept.empty() || kept.back().size() == options.chunk_octets) {
@@ -180,19 +185,27 @@ void Draft::State::take_body(std::string_view octets) {
 void Draft::State::take_signatures(SignedHeader made) {
   if (made.names.empty()) return;
   message.content.prepend.insert(0, made.fields);
-  const Instant now = loop.clock().now();
-  facts.stages.push_back(StageFact{.stage = "sign",
-                                   .at = now,
+  add_stage("sign", "dkim", fmt::format("{}", fmt::join(made.names, ", ")), {});
+}
+
+void Draft::State::add_stage(std::string stage, std::string why, std::string reply,
+                             std::string recipient) {
+  facts.stages.push_back(StageFact{.stage = std::move(stage),
+                                   .at = loop.clock().now(),
                                    .took = {},
-                                   .rule = "dkim",
-                                   .reply = fmt::format("{}", fmt::join(made.names, ", ")),
-                                   .recipient = {}});
+                                   .rule = std::move(why),
+                                   .reply = std::move(reply),
+                                   .recipient = std::move(recipient)});
 }
 
 void Draft::State::take_result(ArrivalResult checked) {
   if (checked.refusal) return refuse(*std::move(checked.refusal), std::move(checked.rule));
   rule = std::move(checked.rule);
   message.content.prepend += checked.fields;
+  found = {checked.arc, std::move(checked.results)};
+  sender_disproved = checked.sender_disproved;
+  // Of a chain whose keys DNS does not give now nothing may be said; the next server can ask again.
+  if (checked.arc_unknown) sealer = {};
   facts.stages.insert(facts.stages.end(), checked.stages.begin(), checked.stages.end());
 }
 
@@ -220,16 +233,93 @@ Task<void> Draft::State::ride_along() {
   while (open > 0) co_await done.wait();
 }
 
+// ---------------------------------------------------------------- who gets it
+// At the end of the header already: a seal hashes the body as it streams. The same look would be
+// taken at the end; a large result is not held through the body, and found again.
+void Draft::State::look_ahead() {
+  if (!options.forwarding) return;
+  auto expanded = expand_recipients(directory, facts.transaction.recipients, ExpandLimits{},
+                                    options.forwarding_door(opened));
+  if (!expanded) return refuse(reply_of(expanded.error()), "recipients.expand");
+  // Return addresses are for notices (docs/decisions/forwarding.md); some who answer by machine do
+  // not do it as <> (RFC 3834 §4).
+  if (expanded->returns && !message.sender.address.empty() && !is_automatic(message.content.header))
+    return refuse(Reply(550, {5, 7, 1},
+                        "a return address (SRS) takes notices and automatic answers only: "
+                        "MAIL FROM:<>, or a field Auto-Submitted"),
+                  "srs.sender");
+  forwarded_by = expanded->forwarded_by();
+  if (facts.check && options.forward.seal)
+    sealer = MessageSealer::begin(options.signing, forwarded_by);
+  if (expanded->recipients.size() <= kept_recipients) expansion = std::move(*expanded);
+}
+
+// What leaves by an alias: its seal, and the secret with which its sender is rewritten.
+Task<Result<void>> Draft::State::prepare_forwarding() {
+  if (forwarded_by.empty()) co_return Result<void>();
+  const SignedHeader seal = co_await sealer.finish(loop, message.content.header, found);
+  if (!seal.fields.empty()) {
+    message.content.prepend.insert(0, seal.fields);
+    const std::size_t cv = seal.fields.find("cv=");
+    const std::string state = seal.fields.substr(cv, seal.fields.find(';', cv) - cv);
+    add_stage("sign", "arc", fmt::format("{}, {}", seal.names.front(), state), {});
+  }
+  if (options.forwarding->needs_secret(message.sender.address, options.forward))
+    CO_TRY(co_await options.forwarding->make_secret(loop));
+  co_return Result<void>();
+}
+
+// What MAIL FROM names for it; empty: the message's own sender.
+Address Draft::State::forwarded_sender(const FinalRecipient& final) {
+  if (final.forwarded_by.empty() || !options.forwarding) return {};
+  auto [known, is_new] = told.try_emplace(final.forwarded_by);
+  if (is_new)
+    known->second = options.forwarding->sender_for(message.sender.address, final.forwarded_by,
+                                                   options.forward, message.received_at);
+  const ForwardedSender& sender = known->second;
+  if (facts.stages.size() < told_stages)
+    add_stage("forward", std::string(sender.rule),
+              fmt::format("MAIL FROM:<{}>", sender.sender.text()), final.recipient.address.text());
+  if (sender.sender == message.sender.address && message.verified_sender) return {};
+  return sender.sender;
+}
+
+// Final recipients grouped by domain and sender: one entry serves many recipients of one domain.
+std::vector<Entry> Draft::State::make_entries(const Expansion& found_out) {
+  std::vector<Entry> entries;
+  std::map<std::tuple<bool, Domain, Address>, std::size_t> index;
+  for (const FinalRecipient& final : found_out.recipients) {
+    Address sender = forwarded_sender(final);
+    const auto key = std::tuple(final.local, final.recipient.address.domain(), sender);
+    auto [place, is_new] = index.try_emplace(key, entries.size());
+    if (is_new) {
+      Entry entry;
+      entry.domain = final.recipient.address.domain();
+      entry.local = final.local;
+      entry.sender = std::move(sender);
+      entries.push_back(std::move(entry));
+    }
+    EntryRecipient recipient;
+    recipient.recipient = final.recipient;
+    // Whom SPF disproves did not send it: neither we nor the next server are to tell him.
+    if (sender_disproved && !final.forwarded_by.empty())
+      recipient.recipient.notify = NotifyOptions{.never = true};
+    entries[place->second].recipients.push_back(std::move(recipient));
+  }
+  return entries;
+}
+
 Result<SpoolRequest> Draft::State::make_request() {
-  Expansion expansion =
-      TRY(expand_recipients(directory, facts.transaction.recipients, ExpandLimits{}));
+  if (!expansion)
+    expansion = TRY(expand_recipients(directory, facts.transaction.recipients, ExpandLimits{},
+                                      options.forwarding_door(opened)));
   message.content.body_chunks = written_chunks + static_cast<std::uint32_t>(kept.size());
   SpoolRequest request;
-  request.entries = make_entries(expansion);
+  request.entries = make_entries(*expansion);
   if (request.entries.empty())
     return fail(ErrorKind::bad_data, "no recipient is left after aliases were resolved");
-  request.events = expanded_events(expansion, message.id, message.received_at);
-  for (const auto& expanded : expansion.expanded) lists.push_back(expanded.recipient);
+  request.events = expanded_events(*expansion, message.id, message.received_at);
+  for (const auto& expanded : expansion->expanded) lists.push_back(expanded.recipient);
   request.chunks = std::move(kept);
   request.message = std::move(message);  // its id and times stay, the rest is the request's
   return request;
@@ -298,6 +388,10 @@ Task<Reply> Draft::commit() {
   if (state.refusal) co_return *state.refusal;
   state.take_signatures(co_await state.signer.finish(state.loop, state.message.content.header));
 
+  if (auto prepared = co_await state.prepare_forwarding(); !prepared) {
+    state.rule = "store";
+    co_return reply_of(prepared.error());
+  }
   auto request = state.make_request();
   if (!request) {
     state.rule = "recipients.expand";

@@ -8,7 +8,9 @@
 // of 64 KiB: up to 256 KiB are kept and go into the commit of the envelope, beyond that 256 KiB
 // ride to the store at a time, so that a message of any size costs its session a bounded buffer.
 // commit() ends after message, entries and the Received event are durable in one transaction; only
-// then is the reply 250. CRC32C covers header and body. What was submitted is signed (sign.h).
+// then is the reply 250. CRC32C covers header and body. What was submitted is signed (sign.h). What
+// an alias leads out of the house is sealed, and its entries have a sender of their own
+// (docs/decisions/forwarding.md).
 #pragma once
 #include <functional>
 #include <memory>
@@ -33,6 +35,10 @@ struct IntakeOptions {
   std::size_t kept_octets = 256 * 1024;
   std::size_t chunk_octets = 64 * 1024;
   SigningDoors signing;
+  Forwarding* forwarding = nullptr;  // null: nothing is rewritten, nothing comes back
+  ForwardingOptions forward;
+
+  ForwardingDoor forwarding_door(Instant now) const { return {forwarding, forward, now}; }
 };
 
 struct DraftFacts {

@@ -30,6 +30,7 @@ NotifyOptions without_success(NotifyOptions notify) {
 struct Step {
   Recipient recipient;
   std::size_t depth = 0;
+  Domain alias_domain;  // of the last alias on the way
 };
 
 // Addresses, each once: most messages have few, and then a walk is the cheapest search.
@@ -57,19 +58,21 @@ class AddressSet {
 
 class Expander {
  public:
-  Expander(const Directory& directory, ExpandLimits limits)
-      : directory_(directory), limits_(limits) {}
+  Expander(const Directory& directory, ExpandLimits limits, const ForwardingDoor& door)
+      : directory_(directory), limits_(limits), door_(door) {}
 
   Result<void> expand(const Recipient& envelope);
   Expansion take() && { return std::move(expansion_); }
 
  private:
+  Resolved resolve(const Address& address);
   void take_final(const Step& step, const Recipient& envelope, const Resolved& resolved);
   void follow_alias(const Step& step, const Resolved& resolved);
   std::unexpected<Error> too_much(const Recipient& envelope, std::string_view what) const;
 
   const Directory& directory_;
   const ExpandLimits limits_;
+  const ForwardingDoor& door_;
   Expansion expansion_;
   AddressSet taken_;           // final addresses of the message
   std::vector<Step> waiting_;  // of this walk, in order
@@ -82,6 +85,17 @@ std::unexpected<Error> Expander::too_much(const Recipient& envelope, std::string
               fmt::format("the alias {} {}", printable(envelope.address.text()), what));
 }
 
+Resolved Expander::resolve(const Address& address) {
+  // <postmaster> has no domain (RFC 5321 §4.5.1).
+  if (address.domain().empty()) return directory_.resolve_postmaster();
+  Resolved resolved = directory_.resolve(address);
+  if (!door_.forwarding) return resolved;
+  const auto returned = door_.forwarding->returned(address, resolved, door_.options, door_.now);
+  if (!returned || returned->status != SrsStatus::good) return resolved;
+  expansion_.returns = true;
+  return {RecipientKind::alias, address, {returned->sender}, "srs"};
+}
+
 Result<void> Expander::expand(const Recipient& envelope) {
   waiting_.clear();
   waiting_.push_back(Step{envelope, 0});
@@ -90,10 +104,7 @@ Result<void> Expander::expand(const Recipient& envelope) {
   for (std::size_t at = 0; at < waiting_.size(); ++at) {
     const Step step = std::move(waiting_[at]);
     if (!seen_.insert(step.recipient.address)) continue;
-    // <postmaster> has no domain (RFC 5321 §4.5.1).
-    const Resolved resolved = step.recipient.address.domain().empty()
-                                  ? directory_.resolve_postmaster()
-                                  : directory_.resolve(step.recipient.address);
+    const Resolved resolved = resolve(step.recipient.address);
     if (resolved.kind != RecipientKind::alias) {
       take_final(step, envelope, resolved);
       if (++results_ > limits_.results)
@@ -116,13 +127,14 @@ void Expander::follow_alias(const Step& step, const Resolved& resolved) {
     Step next = step;
     next.recipient.address = target;
     if (is_list) next.recipient.notify = without_success(step.recipient.notify);
+    next.alias_domain = resolved.mailbox.domain();
     ++next.depth;
     waiting_.push_back(std::move(next));
   }
 }
 
 void Expander::take_final(const Step& step, const Recipient& envelope, const Resolved& resolved) {
-  FinalRecipient final{step.recipient, false, resolved.rule};
+  FinalRecipient final{step.recipient, false, resolved.rule, {}};
   switch (resolved.kind) {
     case RecipientKind::mailbox:
       final.recipient.address = resolved.mailbox;
@@ -131,9 +143,12 @@ void Expander::take_final(const Step& step, const Recipient& envelope, const Res
     case RecipientKind::unknown:
       final.local = true;  // local delivery says 5.1.1, and the sender is told
       break;
+    case RecipientKind::remote:
+      if (step.depth > 0 && door_.forwarding)
+        final.forwarded_by = door_.forwarding->domain_for(step.alias_domain);
+      break;
     case RecipientKind::relay:
     case RecipientKind::verify:
-    case RecipientKind::remote:
     case RecipientKind::alias:
       break;
   }
@@ -146,9 +161,16 @@ void Expander::take_final(const Step& step, const Recipient& envelope, const Res
 
 }  // namespace
 
+Domain Expansion::forwarded_by() const {
+  const auto found = std::ranges::find_if(
+      recipients, [](const FinalRecipient& each) { return !each.forwarded_by.empty(); });
+  return found == recipients.end() ? Domain() : found->forwarded_by;
+}
+
 Result<Expansion> expand_recipients(const Directory& directory,
-                                    const std::vector<Recipient>& recipients, ExpandLimits limits) {
-  Expander expander(directory, limits);
+                                    const std::vector<Recipient>& recipients, ExpandLimits limits,
+                                    const ForwardingDoor& door) {
+  Expander expander(directory, limits, door);
   for (const Recipient& recipient : recipients) TRY(expander.expand(recipient));
   return std::move(expander).take();
 }

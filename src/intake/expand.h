@@ -3,10 +3,14 @@
 // Directory. RFC 3461 §5.2.7: an alias with one target passes NOTIFY and ORCPT on; an alias with
 // several is an expansion (Action: expanded for NOTIFY=SUCCESS) and its targets get NOTIFY without
 // SUCCESS.
+//
+// An address of the Sender Rewriting Scheme that was made here (accounts/forwarding.h) is as an
+// alias of one: of the sender who stands behind it.
 #pragma once
 #include <vector>
 
 #include "accounts/directory.h"
+#include "accounts/forwarding.h"
 #include "mail/journey.h"
 
 namespace goniec {
@@ -21,6 +25,8 @@ struct FinalRecipient {
   Recipient recipient;
   bool local = false;  // a mailbox of this store; else by route
   std::string rule;    // "user", "alias", "relay", "remote"…
+  // Whose alias led to a server that is none of ours (Forwarding::domain_for); empty: none.
+  Domain forwarded_by;
 };
 struct Expansion {
   std::vector<FinalRecipient> recipients;
@@ -29,9 +35,20 @@ struct Expansion {
     std::vector<Address> targets;
   };
   std::vector<Expanded> expanded;  // aliases to several
+  bool returns = false;            // a recipient is an SRS address of ours
+  // The first domain that forwards; empty: nothing leaves by an alias.
+  Domain forwarded_by() const;
+};
+// Who knows in whose name mail leaves, and reads SRS addresses; null: nobody, and nothing is
+// forwarded.
+struct ForwardingDoor {
+  const Forwarding* forwarding = nullptr;
+  ForwardingOptions options;
+  Instant now{};
 };
 // bad_data: too deep or too many (names the alias): 550 5.4.6 / 5.2.4.
 Result<Expansion> expand_recipients(const Directory& directory,
-                                    const std::vector<Recipient>& recipients, ExpandLimits limits);
+                                    const std::vector<Recipient>& recipients, ExpandLimits limits,
+                                    const ForwardingDoor& door = {});
 
 }  // namespace goniec

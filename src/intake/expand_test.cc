@@ -92,6 +92,31 @@ TEST_F(ExpandTest, gives_postmaster_to_somebody) {
   EXPECT_EQ(expand({postmaster}), "ann@a.pl[L]; ");
 }
 
+TEST_F(ExpandTest, says_in_whose_name_mail_leaves_by_an_alias_and_who_stands_behind_a_return) {
+  Forwarding forwarding;
+  auto reader = house_.store->reader();
+  ASSERT_TRUE(forwarding.open(*house_.directory, house_.committer, **reader, house_.metrics));
+  ASSERT_TRUE(house_.wait(forwarding.make_secret(house_.shard)));
+  house_.add_domain("b.pl");
+  house_.add_alias("out@b.pl", {"far@a.pl", "ann@a.pl"});
+  const ForwardingDoor door{&forwarding, {}, from_microseconds(1'800'000'000'000'000)};
+  const auto said = [&](const char* name) {
+    const auto expansion = expand_recipients(*house_.directory, {to(name)}, {}, door);
+    CHECK(expansion.has_value());
+    std::string text = expansion->returns ? "returns " : "";
+    for (const FinalRecipient& final : expansion->recipients)
+      text += final.recipient.address.text() + " by " + final.forwarded_by.ascii() + "; ";
+    return text + "all " + expansion->forwarded_by().ascii();
+  };
+  EXPECT_EQ(said("far@a.pl"), "x@far.org by a.pl; all a.pl");
+  EXPECT_EQ(said("out@b.pl"), "ann@a.pl by ; x@far.org by a.pl; all a.pl") << "the last alias";
+  EXPECT_EQ(said("x@far.org"), "x@far.org by ; all ") << "no alias led there";
+  EXPECT_EQ(said("ann@a.pl"), "ann@a.pl by ; all ");
+  const auto made = forwarding.sender_for(address("s@z.org"), *Domain::parse("b.pl"), {}, door.now);
+  EXPECT_EQ(said(made.sender.text().c_str()), "returns s@z.org by b.pl; all b.pl");
+  EXPECT_EQ(said("SRS0=HASHHASH=AA=z.org=s@b.pl"), "SRS0=HASHHASH=AA=z.org=s@b.pl by ; all ");
+}
+
 TEST_F(ExpandTest, stops_at_its_limits) {
   EXPECT_TRUE(expand({to("all@a.pl")}, {.results = 3})
                   .starts_with("error: the alias all@a.pl leads to more than 3"));

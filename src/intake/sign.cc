@@ -81,4 +81,35 @@ Task<SignedHeader> MessageSigner::finish(Loop& loop, std::string_view header) {
   co_return join(prepared, complete_all(prepared));
 }
 
+MessageSealer MessageSealer::begin(const SigningDoors& doors, const Domain& by) {
+  MessageSealer sealer;
+  if (!doors.keys || by.empty()) return sealer;
+  auto signing = doors.keys->signing_for(by);
+  if (!signing || signing->keys.empty()) return sealer;
+  DkimSigningKey& key = signing->keys.front();  // RSA, where there is one: everybody verifies it
+  sealer.offload_ = doors.offload;
+  sealer.slow_ = key.key->algorithm() == KeyAlgorithm::rsa;
+  sealer.name_ = key_name(key.selector, signing->domain);
+  sealer.sealer_.emplace(ArcSealing{signing->domain, std::move(key)});
+  return sealer;
+}
+
+Task<SignedHeader> MessageSealer::finish(Loop& loop, std::string_view header,
+                                         FoundAtArrival found) {
+  if (!sealer_) co_return SignedHeader{};
+  const Instant now = loop.clock().now();
+  SignedHeader made;
+  std::optional<std::string> fields;
+  if (slow_ && offload_) {
+    auto work = [sealer = *sealer_, header = std::string(header), found, now]() mutable {
+      return sealer.seal(header, found.chain, found.results, now);
+    };
+    if (auto sealed = co_await offload_->run(loop, std::move(work))) fields = std::move(*sealed);
+  }
+  if (!fields) fields = sealer_->seal(header, found.chain, found.results, now);
+  made.fields = *std::move(fields);
+  if (!made.fields.empty()) made.names.push_back(name_);
+  co_return made;
+}
+
 }  // namespace goniec

@@ -61,6 +61,41 @@ TEST_F(Sign, what_was_submitted_is_signed_by_every_key_of_the_author) {
   EXPECT_EQ(passes(here.finish_here(house_.shard.clock().now(), header).fields + header, ""), 2);
 }
 
+// The key of the house, and what the next server finds in the message.
+TEST_F(Sign, what_an_alias_leads_out_is_sealed_by_its_domain_and_not_signed) {
+  const std::string header = "From: Zoe <zoe@far.org>\r\nSubject: a\r\n\r\n";
+  const SigningDoors doors{&keys_, &house_.offload};
+  MessageSealer sealer = MessageSealer::begin(doors, *Domain::parse("mail.example.pl"));
+  ASSERT_TRUE(sealer.seals());
+  sealer.add_body("hello\r\n");
+  const SignedHeader made = house_.wait(
+      sealer.finish(house_.shard, header, {ArcStatus::none, "mx.example.pl; spf=pass"}));
+  ASSERT_EQ(made.names, std::vector<std::string>{"rsa._domainkey.example.pl"});
+  EXPECT_EQ(made.fields.find("DKIM-Signature"), std::string::npos);
+
+  ArcVerifier verifier(made.fields + header);
+  verifier.add_body("hello\r\n");
+  verifier.end_body();
+  Findings findings;
+  for (const SigningKey& key : keys_.all()) {
+    DnsAnswer answer;
+    answer.status = DnsStatus::found;
+    answer.records.emplace_back(key.record());
+    findings.learn({key.record_name(), DnsType::txt}, std::move(answer));
+  }
+  const auto result = verifier.judge(findings, house_.shard.clock().now());
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->status, ArcStatus::pass) << result->reason;
+  EXPECT_EQ(result->sets.at(0).domain.ascii(), "example.pl");
+  EXPECT_EQ(result->sets.at(0).results, "mx.example.pl; spf=pass");
+
+  EXPECT_FALSE(MessageSealer::begin(doors, *Domain::parse("other.org")).seals());
+  EXPECT_FALSE(MessageSealer::begin(doors, Domain()).seals());
+  EXPECT_FALSE(MessageSealer::begin({}, *Domain::parse("example.pl")).seals());
+  MessageSealer none;
+  EXPECT_EQ(house_.wait(none.finish(house_.shard, header, {})).fields, "");
+}
+
 TEST_F(Sign, strangers_and_domains_without_keys_are_not_signed_for) {
   const std::string ours = "From: anna@example.pl\r\n\r\n";
   EXPECT_TRUE(begin(Source::smtp, "anna@example.pl", ours).signs());
