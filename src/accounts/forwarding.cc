@@ -65,7 +65,7 @@ bool Forwarding::needs_secret(const Address& sender, const ForwardingOptions& op
          !directory_->is_local_domain(sender.domain());
 }
 
-ForwardedSender Forwarding::sender_for(const Address& sender, const Domain& by,
+ForwardedSender Forwarding::sender_for(MessageId message, const Address& sender, const Domain& by,
                                        const ForwardingOptions& options, Instant now) const {
   ForwardedSender told{sender, "srs.off"};
   if (sender.empty()) {
@@ -73,9 +73,13 @@ ForwardedSender Forwarding::sender_for(const Address& sender, const Domain& by,
   } else if (directory_->is_local_domain(sender.domain())) {
     told.rule = "srs.ours";
   } else if (const auto srs = scheme(); srs && options.rewrite && !by.empty()) {
-    auto made = srs->forward(sender, by, now);
-    told.rule = !made ? "srs.too_long" : made->form == SrsForm::srs0 ? "srs.first" : "srs.second";
-    if (made) told.sender = std::move(made->sender);
+    if (auto made = srs->forward(sender, by, now)) {
+      told = {std::move(made->sender), made->form == SrsForm::srs0 ? "srs.first" : "srs.second"};
+    } else if (auto named = srs->forward_message(message, by, now)) {
+      told = {std::move(*named), "srs.message"};
+    } else {
+      told.rule = "srs.too_long";
+    }
   }
   metrics_
       ->counter("goniec_forwarded_total", "Copies of mail that aliases led out, by the sender told",

@@ -8,7 +8,8 @@
 // | of a domain of ours                 | as it was                              | srs.ours    |
 // | somebody's                          | SRS0 of the alias's domain             | srs.first   |
 // | another forwarder's SRS0 or SRS1    | SRS1 of the alias's domain             | srs.second  |
-// | too long for that (64 octets)       | as it was                              | srs.too_long|
+// | too long for that (64 octets)       | SRS0 that names the message            | srs.message |
+// | too long for that too               | as it was                              | srs.too_long|
 // | anybody, with `forward.srs = false` | as it was                              | srs.off     |
 //
 // The secret is an object of the store (kind "srs", key "secret", {"secrets":[base64…]}; the files
@@ -51,10 +52,11 @@ class Forwarding {
   // local domain when it is relayed or the host's own; empty: there is none.
   Domain domain_for(const Domain& domain) const;
   bool needs_secret(const Address& sender, const ForwardingOptions& options) const;
-  // Counted. Without the secret that it needs: as with rewrite off.
-  ForwardedSender sender_for(const Address& sender, const Domain& by,
+  // Of `message`. Counted. Without the secret that it needs: as with rewrite off.
+  ForwardedSender sender_for(MessageId message, const Address& sender, const Domain& by,
                              const ForwardingOptions& options, Instant now) const;
-  // Who stands behind a recipient of ours that the directory resolved so; nullopt: it has not the
+  // Who stands behind a recipient of ours that the directory resolved so (or which message, whose
+  // sender its Received event names); nullopt: it has not the
   // form, is somebody's name, is not of a local domain, or none was ever made here.
   std::optional<SrsReturned> returned(const Address& recipient, const Resolved& resolved,
                                       const ForwardingOptions& options, Instant now) const;

@@ -29,7 +29,7 @@ class ForwardingTest : public testing::Test {
   // "rule sender"
   std::string told(std::string_view sender, std::string_view by = "a.pl") {
     const ForwardedSender made =
-        forwarding_.sender_for(sender.empty() ? Address() : address(sender),
+        forwarding_.sender_for(message_, sender.empty() ? Address() : address(sender),
                                by.empty() ? Domain() : *Domain::parse(by), options_, now_);
     return std::string(made.rule) + " " + made.sender.text();
   }
@@ -39,6 +39,7 @@ class ForwardingTest : public testing::Test {
   }
 
   test::TestHouse house_;
+  MessageId message_ = *MessageId::parse("0SBJPNA0X2YTW");
   ForwardingOptions options_;
   Instant now_ = from_microseconds(1'800'000'000'000'000);
   Forwarding forwarding_;
@@ -54,7 +55,12 @@ TEST_F(ForwardingTest, each_sender_by_its_rule) {
   EXPECT_TRUE(told("x@far.org").ends_with("=far.org=x@a.pl"));
   EXPECT_TRUE(told("SRS0=h=tt=far.org=x@first.org").starts_with("srs.second SRS1="));
   const std::string bounces(50, 'b');
-  EXPECT_EQ(told(bounces + "@far.org"), "srs.too_long " + bounces + "@far.org");
+  EXPECT_TRUE(told(bounces + "@far.org").starts_with("srs.message SRS0="));
+  EXPECT_TRUE(told(bounces + "@far.org").ends_with("==0SBJPNA0X2YTW@a.pl"));
+  EXPECT_EQ(back(forwarding_, told(bounces + "@far.org").substr(12))->message, message_);
+  const std::string wide = std::string(60, 'd') + "." + std::string(60, 'e') + "." +
+                           std::string(60, 'f') + "." + std::string(50, 'g') + ".pl";
+  EXPECT_EQ(told(bounces + "@far.org", wide), "srs.too_long " + bounces + "@far.org");
   EXPECT_EQ(told("x@far.org", ""), "srs.off x@far.org") << "no domain to do it in the name of";
   options_.rewrite = false;
   EXPECT_EQ(told("x@far.org"), "srs.off x@far.org");

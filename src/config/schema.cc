@@ -95,8 +95,7 @@ constexpr auto options = std::to_array<OptionSpec>({
 
     {"forward.srs", boolean, "true", "", 0, 0,
      "Mail that an alias leads to another server leaves with a sender of the alias's domain (SRS), "
-     "so that SPF passes there; notices come back through it. Senders of our own domains and those "
-     "that would not fit into 64 octets stay."},
+     "so that SPF passes there; notices come back through it. Senders of our own domains stay."},
     {"forward.srs_valid", duration, "\"21d\"", "", 86400, 366 * 86400,
      "How long notices about forwarded mail are taken back; in whole days."},
     {"forward.seal", boolean, "true", "", 0, 0,

@@ -189,6 +189,9 @@ ContentVerdict judge_content(const ContentFacts& facts, const TrustPolicy& polic
 
 Verdict judge_recipient(const RecipientFacts& facts) {
   const std::string shown = printable(facts.address.text());
+  if (facts.srs && facts.store_silent)
+    return defer(Reply(451, {4, 3, 0}, "whose return address (SRS) this is cannot be read now"),
+                 "srs.wait");
   if (facts.srs) return judge_returned(*facts.srs, shown);
   switch (facts.kind) {
     case RecipientKind::unknown:

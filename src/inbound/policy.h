@@ -3,6 +3,7 @@
 //
 //   recipient, first match wins:
 //     srs.return           an address of ours stands for a sender (accounts/forwarding) 250 2.1.5
+//     srs.wait             so, but for whom cannot be read now                    451 4.3.0
 //     srs.forged           it was not made here, or changed on its way            550 5.1.1
 //     srs.expired          it is older than forward.srs_valid                     550 5.1.1
 //     srs.malformed        it has not the form                                    550 5.1.3
@@ -49,6 +50,7 @@ struct RecipientFacts {
   bool over_quota = false;
   std::optional<Reply> verified;  // kind verify: what the next hop said
   std::optional<SrsStatus> srs;   // it is an address of forwarding's (accounts/forwarding.h)
+  bool store_silent = false;      // and whose, cannot be read now
 };
 Verdict judge_recipient(const RecipientFacts& facts);
 

@@ -193,12 +193,21 @@ TEST(RecipientPolicy, AReturnAddressIsTakenForItsSenderOrRefusedWithTheReason) {
                                              .listener = ListenerKind::mx,
                                              .kind = RecipientKind::alias,
                                              .verified = {},
-                                             .srs = row.status});
+                                             .srs = row.status,
+                                             .store_silent = false});
     EXPECT_EQ(verdict.rule, row.rule);
     EXPECT_EQ(verdict.reply.code, row.code);
     EXPECT_NE(verdict.reply.one_line().find(row.words), std::string::npos)
         << verdict.reply.one_line();
   }
+  const Verdict silent = judge_recipient({.address = address,
+                                          .listener = ListenerKind::mx,
+                                          .kind = RecipientKind::unknown,
+                                          .verified = {},
+                                          .srs = SrsStatus::good,
+                                          .store_silent = true});
+  EXPECT_EQ(silent.reply.code, 451);
+  EXPECT_EQ(silent.rule, "srs.wait");
 }
 
 }  // namespace

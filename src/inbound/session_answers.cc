@@ -92,6 +92,7 @@ void SmtpSession::State::answer_sender(const smtp::AskSender& question, std::uin
   if (login) facts.may_send_as = parts.directory.may_send_as(login->user, question.sender.address);
   Verdict verdict = judge_sender(facts);
   stages.clear();
+  returns.clear();
   envelope_at = now();
   if (verdict.kind != Verdict::Kind::accept) {
     count_refusal(verdict.rule);
@@ -102,6 +103,21 @@ void SmtpSession::State::answer_sender(const smtp::AskSender& question, std::uin
     checks->begin(session->transaction().helo, question.sender.address);
   }
   session->answer(token, std::move(verdict.reply));
+}
+
+// Whether it is an address that forwarding made (accounts/forwarding.h), and of whom.
+Task<SmtpSession::State::Returned> SmtpSession::State::find_return(Address address,
+                                                                   Resolved resolved) {
+  const ForwardingDoor door = options->intake.forwarding_door(now());
+  if (!door.forwarding) co_return Returned{};
+  const auto back = door.forwarding->returned(address, resolved, door.options, door.now);
+  if (!back) co_return Returned{};
+  if (back->status != SrsStatus::good || !back->message) co_return Returned{back->status};
+  auto sender = co_await parts.queue.sender_of(parts.world.loop, back->message);
+  if (!sender) co_return Returned{back->status, true};
+  if (!*sender) co_return Returned{SrsStatus::expired};  // its events are past their retention
+  returns.push_back({std::move(address), std::move(**sender)});
+  co_return Returned{SrsStatus::good};
 }
 
 Task<void> SmtpSession::State::answer_recipient(smtp::AskRecipient question, std::uint64_t token) {
@@ -116,12 +132,11 @@ Task<void> SmtpSession::State::answer_recipient(smtp::AskRecipient question, std
                        .kind = resolved.kind,
                        .over_quota = false,
                        .verified = {},
-                       .srs = {}};
-  const ForwardingDoor door = options->intake.forwarding_door(asked);
-  if (door.forwarding) {
-    if (const auto back = door.forwarding->returned(address, resolved, door.options, asked))
-      facts.srs = back->status;
-  }
+                       .srs = {},
+                       .store_silent = false};
+  const Returned returned = co_await find_return(address, resolved);
+  facts.srs = returned.status;
+  facts.store_silent = returned.silent;
   if (resolved.kind == RecipientKind::mailbox && parts.is_over_quota)
     facts.over_quota = co_await parts.is_over_quota(
         resolved.mailbox, session->transaction().sender.declared_size.value_or(0));
@@ -182,6 +197,8 @@ DraftFacts SmtpSession::State::draft_facts() {
                                    .recipient = {}});
   std::ranges::move(stages, std::back_inserter(facts.stages));
   stages.clear();
+  facts.returns = std::move(returns);
+  returns.clear();
   return facts;
 }
 

@@ -23,7 +23,8 @@ struct SmtpSession::State {
   std::optional<smtp::ServerSession> session;
   std::unique_ptr<Checks> checks;  // of a stranger on mx; else null
   std::unique_ptr<Draft> draft;
-  std::vector<StageFact> stages;  // of the current transaction
+  std::vector<StageFact> stages;     // of the current transaction
+  std::vector<KnownReturn> returns;  // of it too
   std::string identify_rule;
   Instant identified_at{}, envelope_at{};
   std::string scram_user;
@@ -61,6 +62,11 @@ struct SmtpSession::State {
   void answer_scram_done(smtp::AskScramDone question, std::uint64_t token);
   void logged_in_as(const LoginAnswer& result, std::string_view mechanism, std::string_view user);
   void answer_sender(const smtp::AskSender& question, std::uint64_t token);
+  struct Returned {
+    std::optional<SrsStatus> status;  // nullopt: no return address
+    bool silent = false;              // the store does not say whose it is
+  };
+  Task<Returned> find_return(Address address, Resolved resolved);
   Task<void> answer_recipient(smtp::AskRecipient question, std::uint64_t token);
   void answer_data(std::uint64_t token);
   Task<void> answer_message(std::uint64_t token);

@@ -101,6 +101,11 @@ struct Draft::State {
   void take_body(std::string_view octets);
   void take_signatures(SignedHeader made);
   void take_result(ArrivalResult checked);
+  ForwardingDoor forwarding_door() const {
+    ForwardingDoor door = options.forwarding_door(opened);
+    door.known = facts.returns;
+    return door;
+  }
   void look_ahead();
   Task<Result<void>> prepare_forwarding();
   Address forwarded_sender(const FinalRecipient& final);
@@ -238,8 +243,8 @@ Task<void> Draft::State::ride_along() {
 // taken at the end; a large result is not held through the body, and found again.
 void Draft::State::look_ahead() {
   if (!options.forwarding) return;
-  auto expanded = expand_recipients(directory, facts.transaction.recipients, ExpandLimits{},
-                                    options.forwarding_door(opened));
+  auto expanded =
+      expand_recipients(directory, facts.transaction.recipients, ExpandLimits{}, forwarding_door());
   if (!expanded) return refuse(reply_of(expanded.error()), "recipients.expand");
   // Return addresses are for notices (docs/decisions/forwarding.md); some who answer by machine do
   // not do it as <> (RFC 3834 §4).
@@ -274,8 +279,9 @@ Address Draft::State::forwarded_sender(const FinalRecipient& final) {
   if (final.forwarded_by.empty() || !options.forwarding) return {};
   auto [known, is_new] = told.try_emplace(final.forwarded_by);
   if (is_new)
-    known->second = options.forwarding->sender_for(message.sender.address, final.forwarded_by,
-                                                   options.forward, message.received_at);
+    known->second =
+        options.forwarding->sender_for(message.id, message.sender.address, final.forwarded_by,
+                                       options.forward, message.received_at);
   const ForwardedSender& sender = known->second;
   if (facts.stages.size() < told_stages)
     add_stage("forward", std::string(sender.rule),
@@ -312,7 +318,7 @@ std::vector<Entry> Draft::State::make_entries(const Expansion& found_out) {
 Result<SpoolRequest> Draft::State::make_request() {
   if (!expansion)
     expansion = TRY(expand_recipients(directory, facts.transaction.recipients, ExpandLimits{},
-                                      options.forwarding_door(opened)));
+                                      forwarding_door()));
   message.content.body_chunks = written_chunks + static_cast<std::uint32_t>(kept.size());
   SpoolRequest request;
   request.entries = make_entries(*expansion);

@@ -49,7 +49,8 @@ struct DraftFacts {
   bool verified_sender = false;
   unsigned uid = 0;  // sendmail
   MessageId parent;
-  std::vector<StageFact> stages;  // connect, identify, envelope so far
+  std::vector<KnownReturn> returns;  // among the recipients
+  std::vector<StageFact> stages;     // connect, identify, envelope so far
   // Submission: may the caller use this address in From? Unset: not checked.
   std::function<bool(const Address&)> may_use_from;
   ArrivalCheck* check = nullptr;  // outlives the Draft

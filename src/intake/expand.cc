@@ -92,8 +92,14 @@ Resolved Expander::resolve(const Address& address) {
   if (!door_.forwarding) return resolved;
   const auto returned = door_.forwarding->returned(address, resolved, door_.options, door_.now);
   if (!returned || returned->status != SrsStatus::good) return resolved;
+  Address sender = returned->sender;
+  if (returned->message) {
+    const auto known = std::ranges::find(door_.known, address, &KnownReturn::recipient);
+    if (known == door_.known.end()) return resolved;
+    sender = known->sender;
+  }
   expansion_.returns = true;
-  return {RecipientKind::alias, address, {returned->sender}, "srs"};
+  return {RecipientKind::alias, address, {std::move(sender)}, "srs"};
 }
 
 Result<void> Expander::expand(const Recipient& envelope) {

@@ -7,6 +7,7 @@
 // An address of the Sender Rewriting Scheme that was made here (accounts/forwarding.h) is as an
 // alias of one: of the sender who stands behind it.
 #pragma once
+#include <span>
 #include <vector>
 
 #include "accounts/directory.h"
@@ -39,12 +40,17 @@ struct Expansion {
   // The first domain that forwards; empty: nothing leaves by an alias.
   Domain forwarded_by() const;
 };
+// A return address that names a message, and its sender, which who took the recipient looked up.
+struct KnownReturn {
+  Address recipient, sender;
+};
 // Who knows in whose name mail leaves, and reads SRS addresses; null: nobody, and nothing is
 // forwarded.
 struct ForwardingDoor {
   const Forwarding* forwarding = nullptr;
   ForwardingOptions options;
   Instant now{};
+  std::span<const KnownReturn> known = {};
 };
 // bad_data: too deep or too many (names the alias): 550 5.4.6 / 5.2.4.
 Result<Expansion> expand_recipients(const Directory& directory,

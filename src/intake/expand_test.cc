@@ -112,7 +112,8 @@ TEST_F(ExpandTest, says_in_whose_name_mail_leaves_by_an_alias_and_who_stands_beh
   EXPECT_EQ(said("out@b.pl"), "ann@a.pl by ; x@far.org by a.pl; all a.pl") << "the last alias";
   EXPECT_EQ(said("x@far.org"), "x@far.org by ; all ") << "no alias led there";
   EXPECT_EQ(said("ann@a.pl"), "ann@a.pl by ; all ");
-  const auto made = forwarding.sender_for(address("s@z.org"), *Domain::parse("b.pl"), {}, door.now);
+  const auto made =
+      forwarding.sender_for({}, address("s@z.org"), *Domain::parse("b.pl"), {}, door.now);
   EXPECT_EQ(said(made.sender.text().c_str()), "returns s@z.org by b.pl; all b.pl");
   EXPECT_EQ(said("SRS0=HASHHASH=AA=z.org=s@b.pl"), "SRS0=HASHHASH=AA=z.org=s@b.pl by ; all ");
 }

@@ -116,4 +116,11 @@ std::string received_event_data(const ReceivedEventFacts& facts) {
   return std::move(json).take();
 }
 
+std::optional<Address> sender_in_received(std::string_view data) {
+  const auto value = JsonValue::parse(data);
+  auto address = Address::parse(value ? value->text_at("from") : std::string());
+  if (!address) return std::nullopt;
+  return std::move(*address);
+}
+
 }  // namespace goniec

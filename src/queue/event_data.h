@@ -45,5 +45,6 @@ struct ReceivedEventFacts {
   std::span<const StageFact> stages;
 };
 std::string received_event_data(const ReceivedEventFacts& facts);
+std::optional<Address> sender_in_received(std::string_view data);  // nullopt: <>, or none
 
 }  // namespace goniec

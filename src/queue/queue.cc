@@ -604,6 +604,14 @@ Task<Result<std::string>> Queue::chunk(Loop& loop, MessageId id, std::uint32_t n
                               [id, number](Reader& reader) { return reader.chunk(id, number); });
 }
 
+Task<Result<std::optional<Address>>> Queue::sender_of(Loop& loop, MessageId id) {
+  const auto events = CO_TRY(
+      co_await state_->readers.read(loop, [id](Reader& reader) { return reader.events_of(id); }));
+  for (const Event& event : events)
+    if (event.kind == EventKind::received) co_return sender_in_received(event.data);
+  co_return std::optional<Address>();
+}
+
 // ---------------------------------------------------------------- life
 Queue::Queue(QueueOptions options, Committer& committer, ReaderPool& readers, Metrics& metrics,
              LogSink& log)

@@ -115,6 +115,9 @@ class Queue {
   Task<Result<Content>> content(Loop& loop, MessageId id);
   Task<Result<std::string>> chunk(Loop& loop, MessageId id, std::uint32_t number);
 
+  // Who sent it, from its Received event; nullopt: nothing is known of it any more, or it was <>.
+  Task<Result<std::optional<Address>>> sender_of(Loop& loop, MessageId id);
+
   // By hand (goniec queue …): each id's entries that match. Results name what happened.
   Task<Result<std::vector<QueueItem>>> list(Loop& loop, QueueFilter filter);
   Task<Result<QueueStats>> stats(Loop& loop);

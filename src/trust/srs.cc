@@ -112,27 +112,33 @@ bool Srs::is_ours(std::string_view given, std::string_view text) const {
   return ours;
 }
 
-std::optional<SrsForwarded> Srs::forward(const Address& sender, const Domain& by,
-                                         Instant now) const {
-  const auto hidden = hidden_in(sender);
-  SrsForwarded made;
-  std::string signed_part;
-  if (hidden) {
-    made.form = SrsForm::srs1;
-    signed_part = hidden->first + "=" + hidden->rest;
-  } else {
-    signed_part = stamp_of(now) + "=" + sender.domain().ascii() + "=" + sender.local();
-  }
-  const std::string_view tag = hidden ? second_tag : first_tag;
-  // The tag is signed too: what is good as one form is never good as the other.
-  std::string local = fmt::format(
-      "{}={}={}", tag, hash(secrets_.front(), fmt::format("{}={}", tag, signed_part)), signed_part);
-  made.sender = Address::make(std::move(local), by);
+// The tag is signed too: what is good as one form is never good as the other.
+std::optional<Address> Srs::sign(std::string_view tag, const std::string& text,
+                                 const Domain& by) const {
+  std::string local =
+      fmt::format("{}={}={}", tag, hash(secrets_.front(), fmt::format("{}={}", tag, text)), text);
+  Address made = Address::make(std::move(local), by);
   // As written: quotes and what they escape count.
-  const std::size_t octets = made.sender.text().size();
+  const std::size_t octets = made.text().size();
   const std::size_t domain_octets = by.ascii().size() + 1;
   if (octets - domain_octets > limits_.local_octets || octets > address_octets) return std::nullopt;
   return made;
+}
+
+std::optional<SrsForwarded> Srs::forward(const Address& sender, const Domain& by,
+                                         Instant now) const {
+  const auto hidden = hidden_in(sender);
+  auto made = hidden
+                  ? sign(second_tag, hidden->first + "=" + hidden->rest, by)
+                  : sign(first_tag,
+                         stamp_of(now) + "=" + sender.domain().ascii() + "=" + sender.local(), by);
+  if (!made) return std::nullopt;
+  return SrsForwarded{std::move(*made), hidden ? SrsForm::srs1 : SrsForm::srs0};
+}
+
+std::optional<Address> Srs::forward_message(MessageId message, const Domain& by,
+                                            Instant now) const {
+  return sign(first_tag, stamp_of(now) + "==" + message.text(), by);
 }
 
 SrsReturned Srs::reverse_first(std::string_view text, Instant now, unsigned days_valid) const {
@@ -141,16 +147,18 @@ SrsReturned Srs::reverse_first(std::string_view text, Instant now, unsigned days
   const std::string_view signed_part = rest;
   const auto stamp = given ? take_part(rest) : std::nullopt;
   const auto name = stamp ? take_part(rest) : std::nullopt;
-  if (!name) return {SrsStatus::malformed, {}};  // an empty local part, "", is legal
+  if (!name) return {SrsStatus::malformed, {}, {}};  // an empty local part, "", is legal
   const auto day = read_stamp(*stamp);
-  auto domain = Domain::parse(*name);
-  if (!day || !domain) return {SrsStatus::malformed, {}};
+  const auto message = name->empty() ? MessageId::parse(rest) : std::nullopt;
+  auto domain = name->empty() ? Domain() : Domain::parse(*name);
+  if (!day || !domain || (name->empty() && !message)) return {SrsStatus::malformed, {}, {}};
   if (!is_ours(*given, fmt::format("{}={}", first_tag, signed_part)))
-    return {SrsStatus::forged, {}};
+    return {SrsStatus::forged, {}, {}};
   const unsigned age = (day_of(now) + days_in_a_round - *day) % days_in_a_round;
   const bool early = age >= days_in_a_round - limits_.days_early;
-  if (age > days_valid && !early) return {SrsStatus::expired, {}};
-  return {SrsStatus::good, Address::make(std::string(rest), std::move(*domain))};
+  if (age > days_valid && !early) return {SrsStatus::expired, {}, {}};
+  if (message) return {SrsStatus::good, {}, *message};
+  return {SrsStatus::good, Address::make(std::string(rest), std::move(*domain)), {}};
 }
 
 // The first forwarder's stamp says how old it is; he reads it.
@@ -159,12 +167,13 @@ SrsReturned Srs::reverse_second(std::string_view text) const {
   const auto given = take_part(rest);
   const std::string_view signed_part = rest;
   const auto name = given ? take_part(rest) : std::nullopt;
-  if (!name || rest.size() < 2 || !is_separator(rest[0])) return {SrsStatus::malformed, {}};
+  if (!name || rest.size() < 2 || !is_separator(rest[0])) return {SrsStatus::malformed, {}, {}};
   auto domain = Domain::parse(*name);
-  if (!domain) return {SrsStatus::malformed, {}};
+  if (!domain) return {SrsStatus::malformed, {}, {}};
   if (!is_ours(*given, fmt::format("{}={}", second_tag, signed_part)))
-    return {SrsStatus::forged, {}};
-  return {SrsStatus::good, Address::make(fmt::format("{}{}", first_tag, rest), std::move(*domain))};
+    return {SrsStatus::forged, {}, {}};
+  return {
+      SrsStatus::good, Address::make(fmt::format("{}{}", first_tag, rest), std::move(*domain)), {}};
 }
 
 SrsReturned Srs::reverse(const Address& recipient, Instant now, unsigned days_valid) const {

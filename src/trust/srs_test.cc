@@ -162,13 +162,36 @@ TEST(Srs, what_has_not_the_form_is_said_to_be_malformed) {
        {"SRS0=x@ours.test", "SRS0=HASHHASH@ours.test", "SRS0=HASHHASH=RA@ours.test",
         "SRS0=HASHHASH=RA=a.test@ours.test", "SRS0=HASHHASH=R=a.test=x@ours.test",
         "SRS0=HASHHASH=R1=a.test=x@ours.test", "SRS0=HASHHASH=RA=-=x@ours.test",
-        "SRS0=HASHHASH=RA==x@ours.test", "SRS1=HASHHASH@ours.test",
+        "SRS0=HASHHASH=RA==x@ours.test", "SRS0=HASHHASH=RA==@ours.test",
+        "SRS0=HASHHASH=RA==0SBJPNA0X2YT@ours.test", "SRS1=HASHHASH@ours.test",
         "SRS1=HASHHASH=first.test@ours.test", "SRS1=HASHHASH=first.test=x=y@ours.test",
         "SRS1=HASHHASH=first.test==@ours.test", "SRS1=HASHHASH===x=y@ours.test"})
     EXPECT_EQ(returned(text), "malformed") << text;
   for (const char* text : {"SRS0@ours.test", "SRS0=@ours.test", "SRS2=a=b=c=d@ours.test",
                            "SRS0+a=b=c=d@ours.test", "xSRS0=a=b=c=d@ours.test", "srs@ours.test"})
     EXPECT_EQ(returned(text), "ordinary") << text;
+}
+
+TEST(Srs, a_message_stands_for_a_sender_that_is_too_long) {
+  const MessageId id = *MessageId::parse("0SBJPNA0X2YTW");
+  const auto made = scheme().forward_message(id, ours(), day(20'000));
+  ASSERT_TRUE(made.has_value());
+  EXPECT_EQ(made->text().replace(5, 8, "HASH"), "SRS0=HASH=RA==0SBJPNA0X2YTW@ours.test");
+  const auto back = [](const Address& to, int at) { return scheme().reverse(to, day(at), valid); };
+  const Address folded = Address::make(to_lower(made->local()), ours());
+  for (const Address& to : {*made, folded}) {
+    EXPECT_EQ(back(to, 20'001).status, SrsStatus::good);
+    EXPECT_EQ(back(to, 20'001).message, id);
+    EXPECT_TRUE(back(to, 20'001).sender.empty());
+  }
+  EXPECT_EQ(back(*made, 20'022).status, SrsStatus::expired);
+  std::string other = made->local();
+  other.back() = 'X';
+  EXPECT_EQ(back(Address::make(other, ours()), 20'001).status, SrsStatus::forged);
+  // Another forwarder shortens it as any other, and leads back to it.
+  const auto second = scheme({"of another"}).forward(*made, *Domain::parse("b.test"), day(20'000));
+  ASSERT_TRUE(second && second->form == SrsForm::srs1);
+  EXPECT_EQ(scheme({"of another"}).reverse(second->sender, day(20'000), valid).sender, *made);
 }
 
 TEST(Srs, what_is_longer_than_a_local_part_may_be_is_not_made) {
