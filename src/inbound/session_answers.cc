@@ -134,9 +134,11 @@ Task<void> SmtpSession::State::answer_recipient(smtp::AskRecipient question, std
                        .verified = {},
                        .srs = {},
                        .store_silent = false};
-  const Returned returned = co_await find_return(address, resolved);
-  facts.srs = returned.status;
-  facts.store_silent = returned.silent;
+  if (looks_like_srs(address.local())) {
+    const Returned returned = co_await find_return(address, resolved);
+    facts.srs = returned.status;
+    facts.store_silent = returned.silent;
+  }
   if (resolved.kind == RecipientKind::mailbox && parts.is_over_quota)
     facts.over_quota = co_await parts.is_over_quota(
         resolved.mailbox, session->transaction().sender.declared_size.value_or(0));
