@@ -11,6 +11,8 @@
 namespace goniec {
 namespace {
 
+constexpr std::size_t charge_step = 16 * 1024;  // a small message is charged once
+
 std::string key_of(const IpAddress& address) {
   const std::size_t octets = address.v6 ? 8 : 4;
   return std::string(reinterpret_cast<const char*>(address.octets.data()), octets) +
@@ -49,6 +51,7 @@ void Admission::set_limits(AdmissionLimits limits) {
   std::lock_guard lock(mutex_);
   limits_ = limits;
   limits_.connections = std::min(limits_.connections, descriptor_share());
+  drafts_octets_ = limits_.drafts_octets;
 }
 
 bool Admission::memory_is_short() {
@@ -100,22 +103,56 @@ Admission::Answer Admission::admit(const IpAddress& address, bool store_sealed) 
   return answer;
 }
 
-bool Admission::take_draft() {
+Admission::Charge Admission::take_draft(std::size_t expected) {
+  Charge charge;
   std::lock_guard lock(mutex_);
-  if ((drafts_ + 1) * limits_.draft_octets > limits_.drafts_octets || memory_is_short())
-    return false;
+  const std::size_t others = charged_.load(), for_new = limits_.drafts_octets / 4 * 3;
+  const std::size_t wanted = limits_.draft_octets + (others > 0 ? expected : 0);
+  if (others + wanted > for_new || memory_is_short()) return charge;
   ++drafts_;
+  charged_ += limits_.draft_octets;
+  charge.owner_ = this;
+  charge.octets_ = charge.least_ = limits_.draft_octets;
+  return charge;
+}
+
+bool Admission::grow(std::size_t octets) {
+  if (charged_.fetch_add(octets) + octets <= drafts_octets_) return true;
+  charged_ -= octets;
+  return false;
+}
+
+bool Admission::Charge::cover(std::size_t octets) {
+  CHECK(owner_);
+  const std::size_t wanted = least_ + (octets + charge_step - 1) / charge_step * charge_step;
+  if (wanted > octets_ && !owner_->grow(wanted - octets_)) return false;
+  if (wanted < octets_) owner_->charged_ -= octets_ - wanted;
+  octets_ = wanted;
   return true;
 }
 
-std::size_t Admission::drafts() {
-  std::lock_guard lock(mutex_);
-  return drafts_;
+Admission::Charge::Charge(Charge&& other) noexcept
+    : owner_(std::exchange(other.owner_, nullptr)), octets_(other.octets_), least_(other.least_) {}
+
+Admission::Charge& Admission::Charge::operator=(Charge&& other) noexcept {
+  if (this != &other) {
+    release();
+    owner_ = std::exchange(other.owner_, nullptr);
+    octets_ = other.octets_;
+    least_ = other.least_;
+  }
+  return *this;
 }
 
-void Admission::give_draft() {
-  std::lock_guard lock(mutex_);
-  --drafts_;
+Admission::Charge::~Charge() {
+  release();
+}
+
+void Admission::Charge::release() {
+  Admission* owner = std::exchange(owner_, nullptr);
+  if (!owner) return;
+  owner->charged_ -= octets_;
+  --owner->drafts_;
 }
 
 Admission::Ticket::Ticket(Ticket&& other) noexcept

@@ -49,12 +49,48 @@ TEST(Admission, sessions_before_login_share_a_budget_that_login_leaves) {
 }
 
 TEST(Admission, messages_being_received_share_a_budget) {
-  Door door({.drafts_octets = 250, .draft_octets = 100});
+  Door door({.drafts_octets = 300, .draft_octets = 100});
+  {
+    const auto first = door.admission.take_draft(), second = door.admission.take_draft();
+    EXPECT_TRUE(first && second);
+    EXPECT_FALSE(door.admission.take_draft());
+    EXPECT_EQ(door.admission.drafts(), 2u);
+  }
+  EXPECT_EQ(door.admission.drafts(), 0u);
   EXPECT_TRUE(door.admission.take_draft());
+}
+
+TEST(Admission, a_message_is_charged_what_it_holds_and_its_last_quarter_is_for_those_that_grow) {
+  constexpr std::size_t kib = 1024;
+  Door door({.drafts_octets = 400 * kib, .draft_octets = 100 * kib});
+  auto first = door.admission.take_draft();
+  EXPECT_TRUE(first.cover(0));
+  auto second = door.admission.take_draft();
+  EXPECT_TRUE(second);
+  EXPECT_TRUE(first.cover(96 * kib));  // 296 of 400 in all
+  EXPECT_FALSE(door.admission.take_draft()) << "new ones leave a quarter";
+  EXPECT_TRUE(second.cover(96 * kib));
+  EXPECT_FALSE(second.cover(144 * kib));
+  EXPECT_TRUE(first.cover(0)) << "what it wrote to the store it no longer holds";
+  EXPECT_TRUE(second.cover(144 * kib)) << "a refused growth has charged nothing";
+  second = {};
   EXPECT_TRUE(door.admission.take_draft());
-  EXPECT_FALSE(door.admission.take_draft());
-  door.admission.give_draft();
-  EXPECT_TRUE(door.admission.take_draft());
+}
+
+TEST(Admission, an_announced_size_is_refused_before_it_is_sent) {
+  Door door({.drafts_octets = 400, .draft_octets = 100});
+  const auto alone = door.admission.take_draft(1000);
+  EXPECT_TRUE(alone) << "nothing smaller will ever be left of the budget";
+  EXPECT_FALSE(door.admission.take_draft(150));
+  EXPECT_TRUE(door.admission.take_draft(50));
+}
+
+TEST(Admission, thousands_that_send_nothing_after_DATA_leave_room_for_others) {
+  Door door({});
+  std::vector<Admission::Charge> slow;
+  for (int i = 0; i < 10000; ++i) slow.push_back(door.admission.take_draft());
+  EXPECT_TRUE(slow.back());
+  EXPECT_TRUE(door.admission.take_draft(512 * 1024));
 }
 
 TEST(Admission, above_its_memory_the_process_takes_no_connection_and_no_message) {

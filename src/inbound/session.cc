@@ -7,6 +7,8 @@ namespace goniec {
 namespace {
 
 constexpr std::size_t read_octets = 16 * 1024;
+constexpr std::size_t uncharged_recipients = 100;  // RFC 5321 §4.5.3.1.8: so many at least
+constexpr std::size_t recipient_octets = 512;      // in memory, with its place in the timeline
 
 }  // namespace
 
@@ -152,7 +154,10 @@ Task<void> SmtpSession::State::speak() {
       co_await answer(std::move(*ask));
     } else if (auto* body = std::get_if<smtp::Body>(&step)) {
       body_octets += body->chunk.size();
-      if (draft) co_await draft->write(body->chunk);
+      if (!draft) continue;
+      make_room_for(body->chunk);
+      co_await draft->write(body->chunk);
+      charge_what_is_held();
     } else if (auto* discard = std::get_if<smtp::DiscardBody>(&step)) {
       drop_draft();
       (void)discard;
@@ -199,7 +204,7 @@ Task<bool> SmtpSession::State::read_more(smtp::Wait wait) {
     co_return true;
   }
   const bool in_data = wait == smtp::Wait::data;
-  if (charged && !draft && session->idle()) drop_draft();  // the transaction was given up
+  if (charge && !draft && session->idle()) drop_draft();  // the transaction was given up
   stream->set_deadline(shutting_down && !in_data
                            ? std::min(moment() + std::chrono::seconds(5), input_deadline(wait))
                            : input_deadline(wait));
@@ -246,14 +251,35 @@ void SmtpSession::State::count_refusal(std::string_view rule) {
       .add();
 }
 
-bool SmtpSession::State::charge() {
-  if (!charged) charged = parts.admission.take_draft();
-  return charged;
+// ---------------------------------------------------------------- what a message may hold
+// A stranger's session stays small, whatever it says: a long envelope is charged like a message.
+std::size_t SmtpSession::State::envelope_octets(std::size_t recipients) const {
+  return recipients > uncharged_recipients ? recipients * recipient_octets : 0;
+}
+
+bool SmtpSession::State::begin_charge(std::size_t expected) {
+  if (!charge) charge = parts.admission.take_draft(expected);
+  return static_cast<bool>(charge);
+}
+
+// Before a chunk is kept. What a refused message held is free at once; what follows of it is read
+// and dropped.
+void SmtpSession::State::make_room_for(std::string_view chunk) {
+  const std::size_t envelope = envelope_octets(session->transaction().recipients.size());
+  if (charge.cover(2 * (envelope + chunk.size()) + draft->held_octets())) return;
+  draft->refuse(Reply(452, {4, 3, 1}, "no room for so large a message now, try again later"),
+                "pressure.drafts");
+}
+
+// After it: whole chunks may have gone to the store. Never more than there was room for.
+void SmtpSession::State::charge_what_is_held() {
+  const std::size_t envelope = envelope_octets(session->transaction().recipients.size());
+  (void)charge.cover(2 * envelope + draft->held_octets());
 }
 
 void SmtpSession::State::drop_draft() {
   draft.reset();
-  if (std::exchange(charged, false)) parts.admission.give_draft();
+  charge = {};
 }
 
 SmtpSession::SmtpSession(InboundParts& parts, ListenerOptions listener,

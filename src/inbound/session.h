@@ -6,8 +6,8 @@
 // Deadlines: a command must be complete `idle` after the last one; a message must come at least at
 // `minimum_rate`; a session lasts `session` at most. A cut is told by 421 4.4.2. Buffers: one read
 // buffer (2 KiB between messages, 16 KiB inside one), the session's own input (bounded by its
-// limit), and the Draft's (bounded, charged to Admission). Facts of connect, identify and envelope
-// ride inside Received.
+// limit), and the Draft's (bounded, charged to Admission as they grow). Facts of connect, identify
+// and envelope ride inside Received.
 #pragma once
 #include <functional>
 #include <memory>

@@ -4,8 +4,6 @@
 namespace goniec {
 namespace {
 
-constexpr std::size_t uncharged_recipients = 100;  // RFC 5321 §4.5.3.1.8: so many at least
-
 template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
@@ -145,9 +143,9 @@ Task<void> SmtpSession::State::answer_recipient(smtp::AskRecipient question, std
   if (resolved.kind == RecipientKind::verify && parts.verify_recipient)
     facts.verified = co_await parts.verify_recipient(address);
   Verdict verdict = judge_recipient(facts);
-  // A long envelope is charged like a message: a stranger's session stays small, whatever it says.
-  if (verdict.kind == Verdict::Kind::accept &&
-      session->transaction().recipients.size() >= uncharged_recipients && !charge())
+  const std::size_t envelope = envelope_octets(session->transaction().recipients.size() + 1);
+  if (verdict.kind == Verdict::Kind::accept && envelope > 0 &&
+      !(begin_charge(envelope) && charge.cover(envelope)))
     verdict = {Verdict::Kind::defer,
                Reply(452, {4, 3, 1}, "no room for so many recipients now, send the others later"),
                "pressure.drafts"};
@@ -215,7 +213,8 @@ void SmtpSession::State::answer_data(std::uint64_t token) {
     refusal = parts.logins.count_message(parts.world.loop.clock(), login->user);
     rule = "limit.messages_per_account_hour";
   }
-  if (!refusal && !charge()) {
+  const std::uint64_t size = session->transaction().sender.declared_size.value_or(0);
+  if (!refusal && !begin_charge(Draft::most_held(size, options->intake))) {
     refusal = Reply(452, {4, 3, 1}, "too many messages are being received now, try again later");
     rule = "pressure.drafts";
   }

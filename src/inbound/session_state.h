@@ -34,7 +34,7 @@ struct SmtpSession::State {
   std::uint64_t body_octets = 0;
   std::uint32_t seen_commands = 0;
   bool shutting_down = false, waiting_idle = false;
-  bool charged = false;  // of Admission's budget of messages being received
+  Admission::Charge charge;  // of the message being received, or of a long envelope
 
   State(InboundParts& parts, ListenerOptions listener, std::unique_ptr<Stream> stream);
   Instant now() const { return parts.world.loop.clock().now(); }
@@ -53,7 +53,10 @@ struct SmtpSession::State {
   void note_refusals();
   void count_refusal(std::string_view rule);
   void start_checks();
-  bool charge();      // false: no room for one more message
+  bool begin_charge(std::size_t expected);  // false: no room for one more message
+  std::size_t envelope_octets(std::size_t recipients) const;
+  void make_room_for(std::string_view chunk);  // or the draft is refused
+  void charge_what_is_held();
   void drop_draft();  // and its charge
 
   // session_answers.cc

@@ -93,6 +93,7 @@ struct Draft::State {
     refusal = std::move(reply);
     rule = std::move(why);
     header_buffer = {};
+    message.content.header = {};
     kept.clear();
     kept_octets = 0;
   }
@@ -368,6 +369,21 @@ MessageId Draft::id() const {
 }
 const std::string& Draft::rule() const {
   return state_->rule;
+}
+
+void Draft::refuse(Reply reply, std::string rule) {
+  if (!state_->refusal) state_->refuse(std::move(reply), std::move(rule));
+}
+
+std::size_t Draft::held_octets() const {
+  const State& state = *state_;
+  const std::size_t octets =
+      state.header_buffer.size() + state.message.content.header.size() + state.kept_octets;
+  return state.written_chunks == 0 ? 2 * octets : octets;
+}
+
+std::size_t Draft::most_held(std::uint64_t message_octets, const IntakeOptions& options) {
+  return 2 * std::min<std::uint64_t>(message_octets, options.kept_octets);
 }
 
 Task<void> Draft::write(std::string_view octets) {

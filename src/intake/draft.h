@@ -68,7 +68,12 @@ class Draft {
   // A refusal (header too big, loop, store full) is kept and given by commit(); octets after it are
   // dropped.
   Task<void> write(std::string_view octets);
-  Task<Reply> commit();             // 250 2.0.0 Ok: queued as ID, or why not
+  Task<Reply> commit();                        // 250 2.0.0 Ok: queued as ID, or why not
+  void refuse(Reply reply, std::string rule);  // by the caller; the first refusal counts
+  // In memory now; what goes on to its carriers with the commit is counted twice.
+  std::size_t held_octets() const;
+  // About the most that it comes to, of a message of such a size.
+  static std::size_t most_held(std::uint64_t message_octets, const IntakeOptions& options);
   const std::string& rule() const;  // of the refusal, or "content.ok"
 
   struct State;  // draft.cc
