@@ -15,6 +15,10 @@ namespace {
 constexpr std::size_t lease_batch = 500;
 constexpr std::size_t room_batch = 64;  // that leaves a full window before it is filled again
 constexpr Duration longest_wait = std::chrono::seconds(30);
+// Between tries to store an outcome: from the first on twice as long each time, up to the longest.
+constexpr Duration first_settle_wait = std::chrono::seconds(1);
+constexpr Duration longest_settle_wait = std::chrono::minutes(5);
+constexpr Duration stop_seen_after = std::chrono::seconds(1);
 
 EventKind event_kind(RecipientState state) {
   switch (state) {
@@ -113,6 +117,7 @@ struct Queue::State {
   Counter& settled_expired;
   Counter& double_bounces;
   Gauge& window_gauge;
+  Gauge& unsettled;
 
   State(QueueOptions queue_options, Committer& queue_committer, ReaderPool& queue_readers,
         Metrics& metrics, LogSink& sink)
@@ -129,8 +134,9 @@ struct Queue::State {
         settled_expired(outcome_counter(metrics, "expired")),
         double_bounces(metrics.counter("goniec_double_bounces_total",
                                        "Notifications that could not be delivered")),
-        window_gauge(metrics.gauge("goniec_queue_window_entries", "Entries leased and in memory")) {
-  }
+        window_gauge(metrics.gauge("goniec_queue_window_entries", "Entries leased and in memory")),
+        unsettled(metrics.gauge("goniec_queue_unsettled_entries",
+                                "Entries whose outcome the store refused; it is tried again")) {}
 
   static Counter& outcome_counter(Metrics& metrics, const char* status) {
     return metrics.counter("goniec_deliveries_total", "Outcomes of recipients",
@@ -222,6 +228,10 @@ struct Queue::State {
                            Instant now);
   Task<std::vector<SpoolRequest>> make_notices(Loop& loop, std::shared_ptr<const Message> message,
                                                NoticePlan plan, Instant now);
+  Task<Result<SettleResult>> settle_again(Loop& loop, SettleRequest& request,
+                                          Result<SettleResult> refused);
+  Task<void> sleep_unless_stopping(Loop& loop, Duration wait);
+  void tell_unsettled(MessageId id, const Error& error, Instant now, Duration again_after);
   void prepare_entries(SpoolRequest& request, Instant now);
   void note_unleased(const std::vector<Entry>& entries, const SpoolResult& result, Instant now);
   void count(const std::vector<Outcome>& outcomes, const Message& message);
@@ -477,6 +487,50 @@ std::vector<Event> outcome_events(const Message& message, const Entry& entry,
 
 }  // namespace
 
+void Queue::State::tell_unsettled(MessageId id, const Error& error, Instant now,
+                                  Duration again_after) {
+  LogRecord record;
+  record.at = now;
+  record.level = LogLevel::error;
+  record.event = "queue.settle_failed";
+  record.program = "qmgr";
+  record.text =
+      fmt::format("{}: error: outcome could not be stored, {}: {}", id.text(),
+                  again_after > Duration::zero() ? "again in " + to_text(again_after) : "given up",
+                  error.message);
+  log.write(std::move(record));
+}
+
+Task<void> Queue::State::sleep_unless_stopping(Loop& loop, Duration wait) {
+  const Moment until = loop.clock().moment() + wait;
+  while (!stopping && loop.clock().moment() < until)
+    co_await loop.sleep_until(std::min(until, loop.clock().moment() + stop_seen_after));
+}
+
+// The store refused an outcome and is not sealed: a full disk, or damage that this entry met. The
+// lease is kept, and the outcome stored as soon as it can be: given back, the entry would be tried
+// again at once, and what was delivered delivered again, without end. It stays in the window, so
+// that where nothing can be stored no more is delivered than the window holds. Ends without it when
+// the lease is not ours any more, when the store is sealed, and when the house stops (the entry is
+// due again after the restart).
+Task<Result<SettleResult>> Queue::State::settle_again(Loop& loop, SettleRequest& request,
+                                                      Result<SettleResult> refused) {
+  const MessageId id = request.lease.entry.message;
+  Duration wait = first_settle_wait;
+  unsettled.add(1);
+  while (!refused) {
+    const bool hopeless = stopping || refused.error().kind == ErrorKind::conflict ||
+                          committer.store().health().sealed;
+    tell_unsettled(id, refused.error(), loop.clock().now(), hopeless ? Duration::zero() : wait);
+    if (hopeless) break;
+    co_await sleep_unless_stopping(loop, wait);
+    wait = std::min(2 * wait, longest_settle_wait);
+    refused = co_await committer.settle_lent(loop, request);
+  }
+  unsettled.add(-1);
+  co_return refused;
+}
+
 Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outcome> outcomes,
                                  std::vector<MailboxAppend> appends) {
   State& state = *state_;
@@ -502,16 +556,12 @@ Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outco
   std::vector<SpoolRequest>& notices = request.notices;
   std::size_t leaving = 1;
   if (!settled) {
+    ready.content.reset();
+    settled = co_await state.settle_again(loop, request, std::move(settled));
+  }
+  if (!settled) {
     for (const SpoolRequest& notice : notices) leaving += notice.lease ? notice.entries.size() : 0;
     state.left_window(leaving);
-    LogRecord record;
-    record.at = now;
-    record.level = LogLevel::error;
-    record.event = "queue.settle_failed";
-    record.program = "qmgr";
-    record.text = fmt::format("{}: warning: outcome could not be stored: {}",
-                              ready.message->id.text(), settled.error().message);
-    state.log.write(std::move(record));
     co_return std::unexpected(settled.error());
   }
   state.count(request.outcomes, *ready.message);

@@ -106,7 +106,8 @@ class Queue {
   void discard_chunks(MessageId id);  // the message will not come: its session ended
 
   // The end of an attempt. Plans the next try, events, delay notices and DSNs. `appends` for local
-  // delivery.
+  // delivery. An outcome that the store refuses without being sealed is stored again later, with an
+  // alarm each time: it may take long. An error: never stored; due again after a restart.
   Task<Result<void>> settle(Loop& loop, ReadyEntry entry, std::vector<Outcome> outcomes,
                             std::vector<MailboxAppend> appends = {});
   void give_back(ReadyEntry entry);  // not tried: due as before

@@ -9,6 +9,7 @@
 
 #include "run/shard.h"
 #include "sim/world.h"
+#include "store/store_for_tests.h"
 
 namespace goniec {
 namespace {
@@ -237,6 +238,69 @@ TEST(Queue, HandsNothingMoreToCarriersThatAreGoingToStop) {
   turn();
   EXPECT_EQ(refuser.handed, handed);
   loop.run(queue.stop(loop));
+}
+
+// The SQLite engine on a disk that can fail, and one entry that was handed to its carrier.
+struct FaultyHouse {
+  SimLoop loop{1};
+  Metrics metrics;
+  test::CountingLog log;
+  test::FaultDisk disk;
+  std::unique_ptr<Store> store = std::move(
+      *open_sqlite_store({"/false/store", test::small_journal(), &log}, disk, loop.clock()));
+  Committer committer{*store, {.settle_linger = Duration(0)}, metrics, log, &loop};
+  ReaderPool readers{*store, 0};
+  Queue queue{{.hostname = "me.test"}, committer, readers, metrics, log};
+  Collector collector;
+  std::optional<Result<void>> settled;
+
+  FaultyHouse() {
+    queue.add_shard(loop, collector);
+    auto request = request_to("b.test", "text\r\n", queue.next_id(loop.clock(), loop.random()),
+                              loop.clock().now());
+    EXPECT_TRUE(loop.run(queue.accept(loop, std::move(request), nullptr)).has_value());
+    EXPECT_EQ(collector.entries.size(), 1u);
+    queue.start();
+  }
+  Task<> settle() {
+    Outcome delivered = test::outcome(0, RecipientState::delivered);
+    settled = co_await queue.settle(loop, std::move(collector.entries.at(0)), {delivered});
+  }
+  std::size_t waiting() {
+    const auto listed = (*store->reader())->list({});
+    return listed ? listed->size() : SIZE_MAX;
+  }
+  double gauge() { return metrics.gauge("goniec_queue_unsettled_entries", "", {}).value(); }
+};
+
+TEST(Queue, AnOutcomeThatTheStoreRefusesIsStoredLaterAndNeverDeliveredAgain) {
+  FaultyHouse house;
+  house.disk.refuse_writes();
+  spawn(house.settle());
+  house.loop.run_for(std::chrono::seconds(20));
+  EXPECT_EQ(house.log.count("queue.settle_failed"), 5u) << "after 0, 1, 3, 7 and 15 seconds";
+  EXPECT_FALSE(house.settled.has_value());
+  EXPECT_EQ(house.gauge(), 1);
+  EXPECT_FALSE(house.store->health().sealed);
+  house.disk.fail_never();
+  house.loop.run_for(std::chrono::seconds(12));
+  EXPECT_TRUE(house.settled && house.settled->has_value());
+  EXPECT_EQ(house.waiting(), 0u);
+  EXPECT_EQ(house.gauge(), 0);
+  EXPECT_EQ(house.collector.entries.size(), 1u) << "handed over once";
+  house.loop.run(house.queue.stop(house.loop));
+}
+
+TEST(Queue, AStopDoesNotWaitForAnOutcomeThatCannotBeStored) {
+  FaultyHouse house;
+  house.disk.refuse_writes();
+  spawn(house.settle());
+  house.loop.run_for(std::chrono::milliseconds(500));
+  EXPECT_EQ(house.log.count("queue.settle_failed"), 1u);
+  const Moment before = house.loop.clock().moment();
+  house.loop.run(house.queue.stop(house.loop));
+  EXPECT_LE(house.loop.clock().moment() - before, std::chrono::seconds(2));
+  EXPECT_TRUE(house.settled && !house.settled->has_value());
 }
 
 TEST(Queue, WakesNoOftenerForHavingBeenWoken) {

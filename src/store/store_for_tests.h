@@ -5,7 +5,8 @@
 // FaultDisk keeps of each file what is synced and what was written since. crash() forgets what was
 // not synced: all of it, or (seeded) any part of it with torn sectors, and names whose directory
 // was not synced. fail_at(n, errno) makes the n-th write, truncate or sync from now on fail once;
-// bytes of a failed write may be half there. set_capacity() gives it a size: what would make its
+// bytes of a failed write may be half there. refuse_writes() is a disk without any room, until
+// fail_never(). set_capacity() gives it a size: what would make its
 // files longer than that together is refused (ENOSPC), and its free space is what is left.
 #pragma once
 #include <algorithm>
@@ -81,7 +82,8 @@ class FaultDisk final : public Disk {
     fail_at_ = operations_ + operation;
     fail_errno_ = number;
   }
-  void fail_never() { fail_at_ = 0; }
+  void fail_never() { fail_at_ = 0, writes_fail_ = false; }
+  void refuse_writes() { writes_fail_ = true; }  // ENOSPC from now on; syncs go well
   bool failed() const { return failed_; }
   std::uint64_t operations() const { return operations_; }
   void stop_at(std::uint64_t operation) {
@@ -170,6 +172,7 @@ class FaultDisk final : public Disk {
       return got;
     }
     Result<void> write_at(std::uint64_t offset, std::string_view bytes) override {
+      if (disk_.writes_fail_) return fail(ErrorKind::try_later, "no room", ENOSPC);
       auto allowed = disk_.step();
       if (allowed) allowed = disk_.grow(*file_, offset + bytes.size());
       const std::string_view part = allowed ? bytes : bytes.substr(0, bytes.size() / 2);
@@ -235,7 +238,7 @@ class FaultDisk final : public Disk {
   DiskSpace space_{.free_octets = 1ull << 40, .total_octets = 1ull << 40, .free_inodes = 1 << 30};
   std::uint64_t operations_ = 0, fail_at_ = 0, stop_at_ = 0, capacity_ = 0;
   int fail_errno_ = 0;
-  bool failed_ = false;
+  bool failed_ = false, writes_fail_ = false;
 };
 
 // A journal that is made in no time, and whose files are used again and again.
