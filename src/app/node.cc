@@ -13,6 +13,8 @@ namespace {
 
 // Of the ten seconds that an end may take; the rest is for what comes after the deliveries.
 constexpr Duration drain_time = std::chrono::seconds(9);
+// What DNS answers by then is of use yet; a server that is silent is waited for no longer.
+constexpr Duration last_lookups = std::chrono::seconds(1);
 constexpr std::size_t reader_threads = 2;
 
 std::size_t shard_count(const Config& config) {
@@ -125,6 +127,7 @@ void Node::State::drain() {
     static Task<void> run(State& state, NodeShard& shard, Moment until,
                           std::shared_ptr<std::promise<void>> done) {
       const bool is_first = &shard == state.shards.front().get();
+      shard.resolver->end_by(shard.loop.clock().moment() + last_lookups);
       if (is_first) {
         co_await state.certificates->stop();
         co_await state.report_intake->stop();

@@ -22,9 +22,10 @@ constexpr Duration keep_failure = std::chrono::seconds(2);  // a storm of equal 
 struct Flight;
 
 struct Waiter final : Timer {
-  explicit Waiter(std::shared_ptr<Flight> joined) : flight(std::move(joined)) {}
+  Waiter(std::shared_ptr<Flight> joined, Moment by) : flight(std::move(joined)), deadline(by) {}
   void fire() override;
   std::shared_ptr<Flight> flight;
+  Moment deadline;
   Completion<DnsAnswer> done;
 };
 
@@ -71,6 +72,7 @@ struct UnboundResolver::State : std::enable_shared_from_this<State> {
   std::unordered_map<std::string, std::shared_ptr<Flight>> flights;
   std::deque<std::shared_ptr<Flight>> queue;
   std::size_t under_way = 0, waiters = 0;
+  Moment end = Moment::max();  // of all lookups
 
   struct Kept {
     DnsAnswer answer;
@@ -142,7 +144,7 @@ Task<> UnboundResolver::State::settle_trust() {
     trust = Trust::probing;
     start_probe();
   }
-  while (trust == Trust::probing) co_await probed.wait();
+  while (trust == Trust::probing && shard.clock().moment() < end) co_await probed.wait();
 }
 
 namespace {
@@ -317,18 +319,33 @@ Task<DnsAnswer> UnboundResolver::lookup(std::string name, DnsType type, Moment d
   }
   ++state.waiters;
   co_await state.settle_trust();
+  deadline = std::min(deadline, state.end);
   auto kept = state.recall(key_of(*normal, type));
   if (kept || state.shard.clock().moment() >= deadline) {
     --state.waiters;
     co_return kept ? std::move(*kept) : too_late();
   }
-  Waiter waiter(state.join(*normal, type));
+  Waiter waiter(state.join(*normal, type), deadline);
   waiter.flight->waiters.push_back(&waiter);
   state.shard.arm(waiter, deadline);
   state.start_waiting_flights();
   DnsAnswer answer = co_await waiter.done;
   --state.waiters;
   co_return answer;
+}
+
+void UnboundResolver::end_by(Moment moment) {
+  State& state = *state_;
+  state.end = moment;
+  state.shard.at(moment, [kept = state_] { kept->probed.notify_all(); });
+  for (const auto& [key, flight] : state.flights) {
+    for (Waiter* waiter : flight->waiters) {
+      if (waiter->deadline <= moment) continue;
+      waiter->deadline = moment;
+      state.shard.disarm(*waiter);
+      state.shard.arm(*waiter, moment);
+    }
+  }
 }
 
 bool UnboundResolver::validates() const {

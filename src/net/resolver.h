@@ -44,6 +44,8 @@ class UnboundResolver final : public Resolver {
       const;  // false before the first lookup, and where signatures do not come through
   std::string why_not() const;  // for people, when it does not
   void forget();                // the cache, after a change of configuration
+  // The house stops: no lookup, of those under way and those to come, ends later than this.
+  void end_by(Moment moment);
 
  private:
   struct State;

@@ -408,5 +408,31 @@ TEST(MuteResolver, ends_every_lookup_at_its_deadline) {
   EXPECT_EQ(answer.status, DnsStatus::temporary);
 }
 
+Task<int> ended_before_their_time(Shard& shard, UnboundResolver& resolver, int count) {
+  int found = 0, left = count;
+  for (int i = 0; i < count; ++i)
+    spawn(count_found(resolver, fmt::format("n{}.example", i),
+                      shard.clock().moment() + std::chrono::hours(1), found, left));
+  co_await shard.sleep(milliseconds(1));
+  resolver.end_by(shard.clock().moment() + milliseconds(50));
+  while (left > 0) co_await shard.sleep(milliseconds(1));
+  co_return found;
+}
+
+TEST(MuteResolver, ends_every_lookup_early_when_the_house_stops) {
+  for (const Dnssec dnssec : {Dnssec::off, Dnssec::automatic}) {  // which probes first
+    MuteServer server;
+    Shard shard;
+    auto resolver =
+        UnboundResolver::make(shard, {.servers = {server.address()}, .dnssec = dnssec}).value();
+    const Moment start = shard.clock().moment();
+    EXPECT_EQ(run_until_done(shard, ended_before_their_time(shard, *resolver, 100)), 0);
+    const DnsAnswer late = run_until_done(
+        shard, resolver->lookup("late.example", DnsType::a, start + std::chrono::hours(1)));
+    EXPECT_EQ(late.status, DnsStatus::temporary);
+    EXPECT_LT(shard.clock().moment(), start + seconds(3));
+  }
+}
+
 }  // namespace
 }  // namespace goniec

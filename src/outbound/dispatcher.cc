@@ -189,7 +189,7 @@ Task<void> Dispatcher::State::carry(ReadyEntry ready) {
     join(std::move(waiting));
   } else {
     waiting.hosts = co_await hosts.find(waiting.route);
-    if (waiting.hosts.failure) {
+    if (waiting.hosts.failure && !stopping) {  // else it was cut, and is given back
       Outcome failure = *waiting.hosts.failure;
       failure.route = waiting.route.rule;
       auto outcomes = same_outcome(waiting.ready, failure);
