@@ -223,7 +223,7 @@ TEST(Committer, WithItsThreadManyProducersAreAllAnsweredAndGrouped) {
   EXPECT_NE(bench.metrics.exposition().find("goniec_spool_fsync_total"), std::string::npos);
 }
 
-// One settle was enough to hold up every spool behind it: the thread had been called for the settle,
+// One settle was enough to hold up every spool behind it: the thread had been called for it,
 // lingered, and was not called again.
 TEST(Committer, WithItsThreadASpoolEndsTheLingerOfASettle) {
   Bench bench;
