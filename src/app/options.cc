@@ -56,6 +56,18 @@ SpfWay way_of(SpfMode mode) {
   return mode == SpfMode::reject ? SpfWay::reject : SpfWay::observe;
 }
 
+PrivateWay way_of(PrivateMode mode) {
+  switch (mode) {
+    case PrivateMode::observe:
+      return PrivateWay::observe;
+    case PrivateMode::apply:
+      return PrivateWay::apply;
+    case PrivateMode::skip:
+      return PrivateWay::skip;
+  }
+  return PrivateWay::observe;
+}
+
 std::shared_ptr<const CheckOptions> check_options(const Config& config) {
   auto options = std::make_shared<CheckOptions>();
   options->check = config.trust.check;
@@ -66,6 +78,7 @@ std::shared_ptr<const CheckOptions> check_options(const Config& config) {
   policy.dmarc = way_of(config.trust.dmarc);
   policy.spf = way_of(config.trust.spf);
   policy.temporary = config.trust.defer_temporary ? TemporaryWay::defer : TemporaryWay::accept;
+  policy.private_callers = way_of(config.trust.private_callers);
   policy.arc_trusted = config.trust.arc_sealers;
   for (const OverrideOption& given : config.trust.overrides) {
     TrustOverride& each = policy.overrides.emplace_back();

@@ -131,6 +131,11 @@ class ConfigBuilder {
   static SpfMode spf_mode(std::string_view text) {
     return text == "reject" ? SpfMode::reject : SpfMode::observe;
   }
+  static PrivateMode private_mode(std::string_view text) {
+    return text == "apply"  ? PrivateMode::apply
+           : text == "skip" ? PrivateMode::skip
+                            : PrivateMode::observe;
+  }
 
   void read_trust() {
     const auto& trust = table("trust");
@@ -138,6 +143,7 @@ class ConfigBuilder {
     out.check = trust.get<bool>("check");
     out.dmarc = dmarc_mode(trust.get<std::string>("dmarc"));
     out.spf = spf_mode(trust.get<std::string>("spf"));
+    out.private_callers = private_mode(trust.get<std::string>("private"));
     out.defer_temporary = trust.get<std::string>("temporary") == "defer";
     out.junk_folder = trust.get<std::string>("junk") == "folder";
     out.check_time = trust.get<Duration>("check_time");

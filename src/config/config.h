@@ -41,6 +41,7 @@ struct TlsOption {
 
 enum class DmarcMode { apply, observe, off };
 enum class SpfMode { observe, reject };
+enum class PrivateMode { observe, apply, skip };
 struct OverrideOption {
   std::vector<std::string> domains;  // as of a route
   std::optional<DmarcMode> dmarc;
@@ -51,6 +52,7 @@ struct TrustOption {
   bool check = true;
   DmarcMode dmarc = DmarcMode::apply;
   SpfMode spf = SpfMode::observe;
+  PrivateMode private_callers = PrivateMode::observe;
   bool defer_temporary = false;
   bool junk_folder = true;
   Duration check_time{};

@@ -49,7 +49,10 @@ constexpr auto options = std::to_array<OptionSpec>({
 
     {"trust.check", boolean, "true", "", 0, 0,
      "Judge mail that strangers bring to mx listeners: iprev, SPF, DKIM, DMARC, ARC. Clients of a "
-     "listener's `trust`, and of private networks, are not judged."},
+     "listener's `trust` are not judged."},
+    {"trust.private", choice, "\"observe\"", "observe|apply|skip", 0, 0,
+     "Callers from loopback and private networks: observe judges and notes, and refuses nothing; "
+     "apply treats them like all others; skip does not look."},
     {"trust.dmarc", choice, "\"apply\"", "apply|observe|off", 0, 0,
      "apply does what a domain asks for when nobody vouches for its mail (reject: 550, quarantine: "
      "junk); observe only notes it; off does not ask."},

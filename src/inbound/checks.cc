@@ -183,7 +183,13 @@ struct Checks::State {
   Signal landed;
 
   Moment moment() const { return parts.loop.clock().moment(); }
-  Moment deadline() const { return moment() + options->check_time; }
+  bool only_observed() const { return options->policy.only_observes(client); }
+  Duration patience() const {
+    if (!only_observed()) return options->check_time;
+    if (parts.silence.lasts(moment())) return {};
+    return std::min(options->observed_time, options->check_time);
+  }
+  Moment deadline() const { return moment() + patience(); }
   Stopwatch stopwatch() const { return {parts.loop.clock().now(), moment(), {}}; }
 
   Task<void> run_iprev(std::shared_ptr<IprevRun> run);
@@ -195,6 +201,13 @@ struct Checks::State {
   bool is_sender_disproved() const;
   Task<std::vector<DmarcVerdict>> judge_dmarc(Moment until);
   DmarcQuery dmarc_query(const std::string& domain) const;
+  // The name of a private client is often known without DNS: iprev is no witness.
+  void note_silence(const Findings& findings, Moment until) {
+    if (findings.heard_anything())
+      parts.silence.answered();
+    else if (findings.size() > 0 && patience() > Duration{} && moment() >= until)
+      parts.silence.unanswered(moment());
+  }
   void end_run(Stopwatch& time) {
     time.took = std::chrono::duration_cast<Duration>(moment() - time.began);
     --under_way;
@@ -215,31 +228,37 @@ Task<void> Checks::State::run_iprev(std::shared_ptr<IprevRun> run) {
 }
 
 Task<void> Checks::State::run_spf(std::shared_ptr<SpfRun> run) {
+  const Moment until = deadline();
   const auto judge = [&](Findings& findings) { return check_spf(findings, run->query); };
-  run->verdict = co_await ask(parts.loop, parts.resolver, run->findings, deadline(), judge);
+  run->verdict = co_await ask(parts.loop, parts.resolver, run->findings, until, judge);
+  note_silence(run->findings, until);
   end_run(run->time);
 }
 
 // Whatever passes later: these records are needed.
 Task<void> Checks::State::run_author(std::shared_ptr<AuthorRun> run) {
+  const Moment until = deadline();
   const auto judge = [&](Findings& findings) -> std::optional<bool> {
     bool known = true;
     for (const std::string& domain : run->domains)
       known = check_dmarc(findings, {.author = domain}).has_value() && known;
     return known ? std::optional(true) : std::nullopt;
   };
-  (void)co_await ask(parts.loop, parts.resolver, run->findings, deadline(), judge);
+  (void)co_await ask(parts.loop, parts.resolver, run->findings, until, judge);
+  note_silence(run->findings, until);
   end_run(run->time);
 }
 
 Task<void> Checks::State::run_keys(std::shared_ptr<SignatureRun> run) {
+  const Moment until = deadline();
   const auto judge = [&](Findings& findings) -> std::optional<bool> {
     bool known = true;
     for (const DnsQuestion& question : run->questions())
       known = findings.find(question.name, question.type) != nullptr && known;
     return known ? std::optional(true) : std::nullopt;
   };
-  (void)co_await ask(parts.loop, parts.resolver, run->findings, deadline(), judge);
+  (void)co_await ask(parts.loop, parts.resolver, run->findings, until, judge);
+  note_silence(run->findings, until);
   end_run(run->time);
 }
 
@@ -272,7 +291,7 @@ std::string Checks::State::trusted_sealer(const std::vector<DmarcVerdict>& dmarc
 // RFC 7208 §8.4, §8.5: fail and softfail. A forwarder before us makes SPF fail too; then a
 // signature by the sender's domain, or one above or below it, vouches for it.
 bool Checks::State::is_sender_disproved() const {
-  if (sender.empty() || !spf || !spf->verdict) return false;
+  if (sender.empty() || only_observed() || !spf || !spf->verdict) return false;
   const SpfResult result = spf->verdict->result;
   if (result != SpfResult::fail && result != SpfResult::soft_fail) return false;
   const std::string& name = sender.domain().ascii();
@@ -474,7 +493,7 @@ Task<ArrivalResult> Checks::finish() {
                            .dkim = dkim_summary(state.signed_by->results),
                            .trusted_sealer = state.trusted_sealer(dmarc)};
   const ContentVerdict verdict = judge_content(facts, state.options->policy);
-  if (state.parts.judged)
+  if (state.parts.judged && !state.only_observed())
     state.parts.judged(
         JudgedMessage{state.client, state.sender, spf, state.signed_by->results, dmarc, verdict});
   co_return state.told(dmarc, verdict);

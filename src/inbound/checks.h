@@ -1,6 +1,6 @@
 // What is found out about a stranger while they talk, and what is done about it. One object a
-// session on an mx listener whose caller is neither trusted nor of a private network; others have
-// none, and pay nothing: no question, no copy.
+// session on an mx listener whose caller is not trusted (nor of a private network that is skipped);
+// others have none, and pay nothing: no question, no copy.
 //
 //   connect     iprev is asked                                      (trust/iprev)
 //   MAIL FROM   SPF is asked; nobody waits                          (trust/spf)
@@ -10,7 +10,9 @@
 //
 // Then Authentication-Results goes behind our Received, what was found into the Received event as
 // stages "check" (`goniec trace`), and metrics count it. Every question has an answer `check_time`
-// after the end of the message at the latest: what is not known then is temperror.
+// after the end of the message at the latest: what is not known then is temperror. Where nothing
+// can come of it (a private network that is only observed) `observed_time` is the bound, and while
+// DNS is silent nobody is asked. Such mail is not told to `judged`.
 #pragma once
 #include <functional>
 #include <memory>
@@ -34,6 +36,7 @@ struct CheckOptions {
   TrustPolicy policy;
   JunkWay junk = JunkWay::folder;
   Duration check_time = std::chrono::seconds(10);
+  Duration observed_time = std::chrono::seconds(1);  // in its place for who is only observed
 };
 
 // All that was found about one message, for reports on others' mail (RFC 9990).
@@ -46,12 +49,32 @@ struct JudgedMessage {
   const ContentVerdict& verdict;
 };
 
+// Does DNS answer at all? One a shard: a laboratory without DNS would pay the patience of every
+// message anew. Some names that stay without an answer, one after the other, are silence; an answer
+// about any name, or a while, ends it.
+class DnsSilence {
+ public:
+  void answered() { unanswered_ = 0; }
+  void unanswered(Moment now) {
+    ++unanswered_;
+    last_ = now;
+  }
+  bool lasts(Moment now) const { return unanswered_ >= enough && now < last_ + pause; }
+
+ private:
+  static constexpr unsigned enough = 4;  // two messages, by SPF and DMARC
+  static constexpr Duration pause = std::chrono::seconds(5);
+  unsigned unanswered_ = 0;
+  Moment last_{};
+};
+
 struct CheckParts {
   Loop& loop;
   Resolver& resolver;
   Metrics& metrics;
   // May be unset. Called once a judged message, also a refused one.
   std::function<void(const JudgedMessage&)> judged;
+  DnsSilence& silence;
 };
 
 class Checks final : public ArrivalCheck {

@@ -123,32 +123,7 @@ ContentVerdict judge_harmless(const ContentFacts& facts, const TrustPolicy& poli
   return taken("dmarc.none", facts.dmarc.front().author);
 }
 
-}  // namespace
-
-DmarcWay TrustPolicy::dmarc_for(std::string_view domain) const {
-  for (const TrustOverride& each : overrides) {
-    if (!each.dmarc) continue;
-    for (const std::string& pattern : each.domains)
-      if (domain_matches(pattern, domain)) return *each.dmarc;
-  }
-  return dmarc;
-}
-
-SpfWay TrustPolicy::spf_for(std::string_view domain) const {
-  for (const TrustOverride& each : overrides) {
-    if (!each.spf) continue;
-    for (const std::string& pattern : each.domains)
-      if (domain_matches(pattern, domain)) return *each.spf;
-  }
-  return spf;
-}
-
-bool TrustPolicy::trusts_sealer(std::string_view domain) const {
-  return std::ranges::any_of(
-      arc_trusted, [&](const std::string& pattern) { return domain_matches(pattern, domain); });
-}
-
-ContentVerdict judge_content(const ContentFacts& facts, const TrustPolicy& policy) {
+ContentVerdict judge_anyone(const ContentFacts& facts, const TrustPolicy& policy) {
   if (facts.too_many_authors && policy.dmarc == DmarcWay::apply)
     return {reject(Reply(550, {5, 7, 1},
                          "DMARC: the From field names more domains than are looked at; to fix it, "
@@ -185,6 +160,46 @@ ContentVerdict judge_content(const ContentFacts& facts, const TrustPolicy& polic
   }
   if (unknown) return taken("dmarc.temporary", unknown->author);
   return judge_harmless(facts, policy);
+}
+
+}  // namespace
+
+DmarcWay TrustPolicy::dmarc_for(std::string_view domain) const {
+  for (const TrustOverride& each : overrides) {
+    if (!each.dmarc) continue;
+    for (const std::string& pattern : each.domains)
+      if (domain_matches(pattern, domain)) return *each.dmarc;
+  }
+  return dmarc;
+}
+
+SpfWay TrustPolicy::spf_for(std::string_view domain) const {
+  for (const TrustOverride& each : overrides) {
+    if (!each.spf) continue;
+    for (const std::string& pattern : each.domains)
+      if (domain_matches(pattern, domain)) return *each.spf;
+  }
+  return spf;
+}
+
+bool TrustPolicy::trusts_sealer(std::string_view domain) const {
+  return std::ranges::any_of(
+      arc_trusted, [&](const std::string& pattern) { return domain_matches(pattern, domain); });
+}
+
+bool TrustPolicy::looks_at(const IpAddress& client) const {
+  return private_callers != PrivateWay::skip || !client.is_private();
+}
+
+bool TrustPolicy::only_observes(const IpAddress& client) const {
+  return private_callers == PrivateWay::observe && client.is_private();
+}
+
+ContentVerdict judge_content(const ContentFacts& facts, const TrustPolicy& policy) {
+  ContentVerdict judged = judge_anyone(facts, policy);
+  const bool harmless = judged.verdict.kind == Kind::accept && !judged.junk;
+  if (harmless || !policy.only_observes(facts.client)) return judged;
+  return taken("private.observed", std::move(judged.domain));
 }
 
 Verdict judge_recipient(const RecipientFacts& facts) {

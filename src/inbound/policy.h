@@ -28,6 +28,8 @@
 //     dmarc.arc            one of these, but a trusted sealer saw it pass         taken
 //     dmarc.observed       one of these, and its way is observe                   taken
 //     dmarc.none, dmarc.pass, dmarc.fail (of p=none), dmarc.no_author, dmarc.off  taken
+//   and over it all, for a caller of a private network whose way is observe:
+//     private.observed     what would have been refused, deferred or junk         taken
 #pragma once
 #include <optional>
 #include <string>
@@ -66,6 +68,8 @@ enum class DmarcWay { apply, observe, off };
 enum class SpfWay { observe, reject };
 enum class TemporaryWay { accept, defer };
 enum class JunkWay { folder, mark };
+// A caller whose address nobody outside has (IpAddress::is_private): SPF says little of it.
+enum class PrivateWay { observe, apply, skip };
 struct TrustOverride {
   std::vector<std::string> domains;  // patterns, as of a route
   std::optional<DmarcWay> dmarc;
@@ -75,12 +79,15 @@ struct TrustPolicy {
   DmarcWay dmarc = DmarcWay::apply;
   SpfWay spf = SpfWay::observe;
   TemporaryWay temporary = TemporaryWay::accept;
+  PrivateWay private_callers = PrivateWay::observe;
   std::vector<TrustOverride> overrides;  // the first that names the domain, and the way
   std::vector<std::string> arc_trusted;  // sealers whose word counts
 
   DmarcWay dmarc_for(std::string_view domain) const;
   SpfWay spf_for(std::string_view domain) const;
   bool trusts_sealer(std::string_view domain) const;
+  bool looks_at(const IpAddress& client) const;       // is it judged at all
+  bool only_observes(const IpAddress& client) const;  // judged, and nothing comes of it
 };
 
 struct ContentFacts {

@@ -141,6 +141,47 @@ TEST(ContentPolicy, IsATableWhoseFirstMatchWins) {
   }
 }
 
+TEST(ContentPolicy, NothingComesOfAPrivateCallersMailUnlessItIsSaid) {
+  struct Case {
+    std::string_view client;
+    PrivateWay way;
+    bool looked_at;
+    std::string_view rule;
+    std::uint16_t code;
+  };
+  const auto reject = dmarc(DmarcResult::fail, DmarcPolicy::reject);
+  for (const Case& each : {
+           Case{"127.0.0.1", PrivateWay::observe, true, "private.observed", 250},
+           Case{"10.0.0.1", PrivateWay::observe, true, "private.observed", 250},
+           Case{"::1", PrivateWay::apply, true, "dmarc.reject", 550},
+           Case{"192.168.7.7", PrivateWay::skip, false, "dmarc.reject", 550},
+           Case{"192.0.2.1", PrivateWay::skip, true, "dmarc.reject", 550},
+           Case{"192.0.2.1", PrivateWay::observe, true, "dmarc.reject", 550},
+       }) {
+    TrustPolicy policy;
+    policy.private_callers = each.way;
+    const IpAddress client = *IpAddress::parse(each.client);
+    EXPECT_EQ(policy.looks_at(client), each.looked_at) << each.client;
+    const ContentFacts facts{.client = client,
+                             .spf = spf(SpfResult::fail),
+                             .dmarc = {reject},
+                             .dkim = "",
+                             .trusted_sealer = {}};
+    const auto got = judge_content(facts, policy);
+    EXPECT_EQ(got.verdict.rule, each.rule) << each.client;
+    EXPECT_EQ(got.verdict.reply.code, each.code) << each.client;
+    EXPECT_EQ(got.domain, "example.org") << each.client;
+  }
+  ContentFacts facts{.client = *IpAddress::parse("10.0.0.1"),
+                     .spf = spf(SpfResult::temp_error),
+                     .dmarc = {dmarc(DmarcResult::fail, DmarcPolicy::quarantine)},
+                     .dkim = "",
+                     .trusted_sealer = {}};
+  EXPECT_FALSE(judge_content(facts, {}).junk);
+  facts.dmarc = {dmarc(DmarcResult::pass)};
+  EXPECT_EQ(judge_content(facts, {}).verdict.rule, "dmarc.pass");  // said as of all others
+}
+
 TEST(ContentPolicy, ARefusalNamesTheCheckTheDomainAndTheFix) {
   const ContentFacts facts{.client = *IpAddress::parse("192.0.2.1"),
                            .spf = spf(SpfResult::fail),

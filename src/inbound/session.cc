@@ -130,14 +130,13 @@ Task<void> SmtpSession::State::run() {
   log(disconnect_line(caller, session->counts(), now()));
 }
 
-// An address that nobody outside has says nothing about who sends (IpAddress::is_private).
 void SmtpSession::State::start_checks() {
-  const bool stranger =
-      listener.kind == ListenerKind::mx && !caller.trusted && !caller.remote.address.is_private();
+  const bool stranger = listener.kind == ListenerKind::mx && !caller.trusted;
   if (!stranger || !options->checks || !options->checks->check) return;
-  checks = std::make_unique<Checks>(
-      CheckParts{parts.world.loop, parts.world.resolver, parts.metrics, parts.judged},
-      options->checks, caller.remote.address);
+  if (!options->checks->policy.looks_at(caller.remote.address)) return;
+  checks = std::make_unique<Checks>(CheckParts{parts.world.loop, parts.world.resolver,
+                                               parts.metrics, parts.judged, parts.dns_silence},
+                                    options->checks, caller.remote.address);
 }
 
 // ---------------------------------------------------------------- the pump

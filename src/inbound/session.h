@@ -62,6 +62,7 @@ struct InboundParts {
   std::function<Task<bool>(Address mailbox, std::uint64_t octets)> is_over_quota;
   std::function<Task<Reply>(Address recipient)> verify_recipient;
   std::function<void(const JudgedMessage&)> judged;  // may be unset
+  DnsSilence dns_silence = {};
 };
 
 class SmtpSession {

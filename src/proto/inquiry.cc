@@ -26,6 +26,11 @@ void Findings::learn(const DnsQuestion& question, DnsAnswer answer) {
   known_.insert_or_assign(question, std::move(answer));
 }
 
+bool Findings::heard_anything() const {
+  return std::ranges::any_of(
+      known_, [](const auto& each) { return each.second.status != DnsStatus::temporary; });
+}
+
 std::vector<DnsQuestion> Findings::take_missing() {
   return std::exchange(missing_, {});
 }

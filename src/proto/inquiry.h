@@ -80,6 +80,7 @@ class Findings {
   void learn(const DnsQuestion& question, DnsAnswer answer);
   std::vector<DnsQuestion> take_missing();  // noted since the last call, each once
   std::size_t size() const { return known_.size(); }
+  bool heard_anything() const;  // something that is known is more than `temporary`
 
  private:
   std::size_t limit_;

@@ -4,6 +4,7 @@ quarantines and leaves alone, overrides, DNS that does not answer, forged Authen
 trace and metrics tell of it. Closes with `N passed, N failed`.
 """
 import re
+import smtplib
 import socket
 import subprocess
 import sys
@@ -46,12 +47,19 @@ class World:
         self.silence.bind(('127.0.0.1', 0))
         self.mild = self.server(folder / 'mild', {'override': [{'domains': ['observed.test'], 'dmarc': 'observe'}], 'trust': {'arc_sealers': ['lists.test']}})
         self.strict = self.server(folder / 'strict', {'trust': {'spf': 'reject', 'temporary': 'defer', 'junk': 'mark'}})
-        self.deaf = self.server(folder / 'deaf', {'trust': {'check_time': '2s'}, 'resolver': {'servers': [f'127.0.0.1:{self.silence.getsockname()[1]}'], 'dnssec': 'off'}})
+        self.laboratory = self.server(folder / 'laboratory', {}, proxied=False)
+        self.firm = self.server(folder / 'firm', {'trust': {'private': 'apply'}}, proxied=False)
+        self.deaf_laboratory = self.server(folder / 'deaf_laboratory', {'resolver': self.nobody()}, proxied=False)
+        self.deaf = self.server(folder / 'deaf', {'trust': {'check_time': '2s'}, 'resolver': self.nobody()})
 
-    def server(self, folder, config):
+    def nobody(self):
+        return {'servers': [f'127.0.0.1:{self.silence.getsockname()[1]}'], 'dnssec': 'off'}
+
+    def server(self, folder, config, proxied=True):
         folder.mkdir()
         server = GoniecServer(folder, 'mx.goniec.test')
-        server.start([{'kind': 'mx', 'proxy_from': ['127.0.0.0/8'], 'trust': [f'{TRUSTED}/32']}, 'submissions', 'pop3s', {'kind': 'admin', 'address': '127.0.0.1:0'}],
+        mx = {'proxy_from': ['127.0.0.0/8'], 'trust': [f'{TRUSTED}/32']} if proxied else {}
+        server.start([{'kind': 'mx', **mx}, 'submissions', 'pop3s', {'kind': 'admin', 'address': '127.0.0.1:0'}],
                      {'resolver': {'servers': [f'127.0.0.1:{self.dns.port}'], 'dnssec': 'off'}, **config})
         server.goniec('domain', 'add', 'goniec.test')
         server.add_user(USER, PASSWORD)
@@ -267,6 +275,35 @@ def injected(world):
     assert 'bank.test' not in bare and bare.count('dkim=') <= 1, field
 
 
+def bring_plainly(server, token, author):
+    with smtplib.SMTP('127.0.0.1', server.port('mx'), 'client.test', timeout=40) as client:
+        client.ehlo()
+        assert client.mail(author)[0] == 250 and client.rcpt(USER)[0] == 250
+        code, text = client.data(letter(f'<{author}>', token))
+        return code, text.decode()
+
+
+def from_loopback(world):
+    """Without a word in the configuration: judged, and nothing refused. With private = "apply": as all others."""
+    assert bring_plainly(world.laboratory, 'laboratory', 'anna@reject.test')[0] == 250
+    holds(world.results('laboratory', world.laboratory)[0], 'spf=fail', 'dmarc=fail (p=reject dis=none)')
+    assert any(each['rule'] == 'private.observed' for each in world.stages('laboratory', world.laboratory))
+    code, text = bring_plainly(world.firm, 'firm', 'anna@reject.test')
+    assert code == 550, text
+    holds(text, '5.7.1 DMARC: reject.test', '127.0.0.1')
+    assert bring_plainly(world.firm, 'firm', 'anna@quarantine.test')[0] == 250
+    assert any(each['rule'] == 'dmarc.quarantine' for each in world.stages('firm', world.firm))
+
+
+def from_loopback_without_dns(world):
+    """Two messages are held for a second each, the others not at all."""
+    began = time.monotonic()
+    for number in range(20):
+        assert bring_plainly(world.deaf_laboratory, f'silence{number}', 'anna@reject.test')[0] == 250
+    assert time.monotonic() - began < 8, time.monotonic() - began
+    holds(world.results('silence19', world.deaf_laboratory)[0], 'iprev=temperror', 'spf=temperror', 'dmarc=temperror')
+
+
 def trusted(world):
     assert world.send('trusted', '<anna@reject.test>', source=TRUSTED)[0] == 250
     assert not world.results('trusted'), world.results('trusted')
@@ -302,7 +339,7 @@ def ends(world):
 
 TESTS = [passes, null_sender, signed, signed_below, rejected, rejected_by_swaks, rejected_though_spf_passes_elsewhere,
          rejected_with_a_broken_signature, quarantined, quarantine_only_marked, in_test_mode, left_alone, overridden, several_authors,
-         spf_alone, broken_record, sealed, temporary, deaf, gone_in_between, forged, injected, trusted, traced, counted, nameless, ends]
+         spf_alone, broken_record, sealed, temporary, deaf, gone_in_between, forged, injected, from_loopback, from_loopback_without_dns, trusted, traced, counted, nameless, ends]
 
 
 def main():
