@@ -25,6 +25,7 @@ struct IprevRun {
 
 struct SpfRun {
   SpfQuery query;
+  Duration longest = Duration::max() / 4;
   Findings findings;
   std::optional<SpfVerdict> verdict;
   Stopwatch time;
@@ -76,6 +77,7 @@ std::string dmarc_detail(const DmarcVerdict& dmarc) {
   return detail;
 }
 
+constexpr Duration helo_time = std::chrono::seconds(2);
 constexpr std::size_t told_signatures = 10;  // in Authentication-Results and the event
 
 std::string dkim_detail(const DkimResult& dkim) {
@@ -177,7 +179,8 @@ struct Checks::State {
   Address sender;
   std::shared_ptr<IprevRun> iprev;
   std::shared_ptr<SpfRun> spf;
-  std::shared_ptr<AuthorRun> author;        // null: no header yet
+  std::shared_ptr<SpfRun> helo;       // beside MAIL FROM; null: the null sender, or no domain name
+  std::shared_ptr<AuthorRun> author;  // null: no header yet
   std::shared_ptr<SignatureRun> signed_by;  // with it
   std::size_t under_way = 0;
   Signal landed;
@@ -194,6 +197,10 @@ struct Checks::State {
 
   Task<void> run_iprev(std::shared_ptr<IprevRun> run);
   Task<void> run_spf(std::shared_ptr<SpfRun> run);
+  void ask_helo();
+  bool tells_helo() const {
+    return helo && helo->verdict && helo->verdict->result != SpfResult::none;
+  }
   Task<void> run_author(std::shared_ptr<AuthorRun> run);
   Task<void> run_keys(std::shared_ptr<SignatureRun> run);
   Task<void> judge_signatures(Moment until);
@@ -228,11 +235,27 @@ Task<void> Checks::State::run_iprev(std::shared_ptr<IprevRun> run) {
 }
 
 Task<void> Checks::State::run_spf(std::shared_ptr<SpfRun> run) {
-  const Moment until = deadline();
+  const Moment until = std::min(deadline(), moment() + run->longest);
   const auto judge = [&](Findings& findings) { return check_spf(findings, run->query); };
   run->verdict = co_await ask(parts.loop, parts.resolver, run->findings, until, judge);
   note_silence(run->findings, until);
   end_run(run->time);
+}
+
+// RFC 7208 §2.3: where it is a name of more than one label. Nothing is decided by it, so that it
+// holds no message for long.
+void Checks::State::ask_helo() {
+  helo.reset();
+  const std::string& name = spf->query.helo;
+  if (spf->query.domain.empty() || name.starts_with('[') || !name.contains('.')) return;
+  helo = std::make_shared<SpfRun>();
+  helo->time = stopwatch();
+  helo->longest = helo_time;
+  helo->query = spf->query;
+  helo->query.local.clear();
+  helo->query.domain.clear();  // then the identity is HELO
+  ++under_way;
+  spawn(run_spf(helo));
 }
 
 // Whatever passes later: these records are needed.
@@ -347,6 +370,9 @@ void Checks::State::add_stages(ArrivalResult& content,
         fmt::format("{} {}", client.text(), iprev->verdict->name));
   if (spf && spf->verdict)
     add(spf->time, fmt::format("spf.{}", name_of(spf->verdict->result)), spf_detail(*spf->verdict));
+  if (tells_helo())
+    add(helo->time, fmt::format("spf_helo.{}", name_of(helo->verdict->result)),
+        spf_detail(*helo->verdict));
   const auto& signatures = signed_by->results;
   for (std::size_t at = 0; at < signatures.size() && at < told_signatures; ++at)
     add(signed_by->time, fmt::format("dkim.{}", name_of(signatures[at].status)),
@@ -374,6 +400,10 @@ ArrivalResult Checks::State::told(const std::vector<DmarcVerdict>& dmarc,
   if (spf && spf->verdict) {
     results.push_back(spf_result(*spf->verdict, sender));
     count("spf", name_of(spf->verdict->result));
+  }
+  if (tells_helo()) {
+    results.push_back(spf_result(*helo->verdict, sender));
+    count("spf_helo", name_of(helo->verdict->result));
   }
   const auto& signatures = signed_by->results;
   for (std::size_t at = 0; at < signatures.size() && at < told_signatures; ++at) {
@@ -413,6 +443,7 @@ Checks::Checks(CheckParts parts, std::shared_ptr<const CheckOptions> options, Ip
                        .sender = {},
                        .iprev = std::make_shared<IprevRun>(),
                        .spf = {},
+                       .helo = {},
                        .author = {},
                        .signed_by = {},
                        .under_way = 1,
@@ -440,6 +471,7 @@ void Checks::begin(std::string helo, Address sender) {
                               .now = state.parts.loop.clock().now()};
   ++state.under_way;
   spawn(state.run_spf(state.spf));
+  state.ask_helo();
 }
 
 void Checks::header(std::string_view block) {

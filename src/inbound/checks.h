@@ -3,7 +3,7 @@
 // others have none, and pay nothing: no question, no copy.
 //
 //   connect     iprev is asked                                      (trust/iprev)
-//   MAIL FROM   SPF is asked; nobody waits                          (trust/spf)
+//   MAIL FROM   SPF is asked, of HELO too; nobody waits             (trust/spf)
 //   header      the author's DMARC records are asked, DKIM keys too (trust/dmarc, trust/dkim)
 //   body        hashed as it comes, for DKIM and for a chain of ARC   (trust/arc)
 //   the end     all is joined, DMARC judged, the policy's table read (policy.h)

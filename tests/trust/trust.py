@@ -125,6 +125,14 @@ def null_sender(world):
     holds(world.results('null-sender')[0], 'spf=pass', 'smtp.helo=mail.pass.test', 'dmarc=pass')
 
 
+def helo_beside(world):
+    assert world.send('helo-beside', '<anna@none.test>', source=BAD)[0] == 250
+    holds(world.results('helo-beside')[0], 'smtp.mailfrom=anna@none.test', 'spf=fail (-all) smtp.helo=mail.pass.test')
+    assert any(each['rule'] == 'spf_helo.fail' for each in world.stages('helo-beside'))
+    assert world.send('helo-none', '<anna@none.test>', source=BAD, helo='norecord.test')[0] == 250
+    assert 'smtp.helo' not in world.results('helo-none')[0]
+
+
 def signed(world):
     assert world.send('signed', '<anna@reject.test>', source=BAD, sign='reject.test')[0] == 250
     holds(world.results('signed')[0], 'iprev=fail', 'spf=fail', 'dkim=pass', 'header.d=reject.test', 'dmarc=pass')
@@ -337,7 +345,7 @@ def ends(world):
         assert server.stop(), 'it had to be killed'
 
 
-TESTS = [passes, null_sender, signed, signed_below, rejected, rejected_by_swaks, rejected_though_spf_passes_elsewhere,
+TESTS = [passes, null_sender, helo_beside, signed, signed_below, rejected, rejected_by_swaks, rejected_though_spf_passes_elsewhere,
          rejected_with_a_broken_signature, quarantined, quarantine_only_marked, in_test_mode, left_alone, overridden, several_authors,
          spf_alone, broken_record, sealed, temporary, deaf, gone_in_between, forged, injected, from_loopback, from_loopback_without_dns, trusted, traced, counted, nameless, ends]
 
