@@ -113,8 +113,9 @@ void make_limits(const HistoryOptions& options, Plan& plan) {
   limits.queue.domain_least = 1 + random.below(8);
   limits.queue.window_octets = 10'000 + random.below(200'000);
   limits.admission.connections = 6 + random.below(20);
-  limits.admission.draft_octets = 384 * 1024;  // large, so that few fill the budget
-  limits.admission.drafts_octets = limits.admission.draft_octets * (2 + random.below(8));
+  // Large, so that few fill the budget; but one alone always fits, however it grows.
+  limits.admission.draft_octets = 384 * 1024;
+  limits.admission.drafts_octets = limits.admission.draft_octets * (4 + random.below(8));
   limits.connections = 2 + random.below(8);
   limits.messages_per_connection = 1 + random.below(4);
 }
