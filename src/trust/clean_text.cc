@@ -17,12 +17,13 @@ std::string clean_text(std::string_view text, std::size_t limit) {
     if (character.octets == 0) {
       out += "\xEF\xBF\xBD";
     } else if (is_control(character.value)) {
-      out += ' ';
-    } else {
+      if (!out.empty()) out += ' ';
+    } else if (character.value != ' ' || !out.empty()) {
       out += text.substr(0, octets);
     }
     text.remove_prefix(octets);
   }
+  out.resize(trim_folding(out).size());  // it begins with no space: what the limit left may end so
   return out;
 }
 

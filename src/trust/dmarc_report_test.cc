@@ -34,6 +34,18 @@ TEST(DmarcReport, is_read_with_the_words_of_the_field) {
   EXPECT_TRUE(report->problems.empty());
 }
 
+TEST(DmarcReport, has_texts_that_stay_what_they_are_when_they_are_written_and_read_again) {
+  for (const char* name : {"ab\n\n\n\ncd", "&#1;ab", "ab &#2;", "&#1; ab"}) {
+    SCOPED_TRACE(name);
+    const auto report = parse_dmarc_report(report_xml(name, one_record), {.text_octets = 4});
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->organisation, "ab");
+    const auto again = parse_dmarc_report(compose_dmarc_report(*report));
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->organisation, report->organisation);
+  }
+}
+
 TEST(DmarcReport, that_is_not_well_formed_is_read_as_far_as_it_goes) {
   struct Case {
     const char* what;

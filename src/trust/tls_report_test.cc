@@ -14,7 +14,7 @@ TEST(TlsReport, is_read_from_what_the_field_writes) {
       "\"summary\":{\"total-successful-session-count\":\"7\",\"total-failure-session-count\":-1},"
       "\"failure-details\":[{\"result-type\":\"of-tomorrow\",\"failed-session-count\":1}]}]}");
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_EQ(report->organisation, "A ");
+  EXPECT_EQ(report->organisation, "A");
   EXPECT_EQ(to_rfc3339(report->begin), "2026-11-01T00:00:00.000Z");
   ASSERT_EQ(report->policies.size(), 1u);
   EXPECT_EQ(report->policies[0].type, TlsPolicyType::sts);
