@@ -56,8 +56,8 @@ class Forwarding {
   ForwardedSender sender_for(MessageId message, const Address& sender, const Domain& by,
                              const ForwardingOptions& options, Instant now) const;
   // Who stands behind a recipient of ours that the directory resolved so (or which message, whose
-  // sender its Received event names); nullopt: it has not the
-  // form, is somebody's name, is not of a local domain, or none was ever made here.
+  // sender its Received event names); nullopt: it has not the form, is somebody's name, is not of
+  // a local domain, or none was ever made here.
   std::optional<SrsReturned> returned(const Address& recipient, const Resolved& resolved,
                                       const ForwardingOptions& options, Instant now) const;
 

@@ -162,24 +162,26 @@ ContentVerdict judge_anyone(const ContentFacts& facts, const TrustPolicy& policy
   return judge_harmless(facts, policy);
 }
 
+// The first override of the domain that says anything of it; else what holds for all.
+template <class Way>
+Way way_for(const TrustPolicy& policy, std::string_view domain,
+            std::optional<Way> TrustOverride::* of, Way otherwise) {
+  for (const TrustOverride& each : policy.overrides) {
+    if (!(each.*of)) continue;
+    for (const std::string& pattern : each.domains)
+      if (domain_matches(pattern, domain)) return *(each.*of);
+  }
+  return otherwise;
+}
+
 }  // namespace
 
 DmarcWay TrustPolicy::dmarc_for(std::string_view domain) const {
-  for (const TrustOverride& each : overrides) {
-    if (!each.dmarc) continue;
-    for (const std::string& pattern : each.domains)
-      if (domain_matches(pattern, domain)) return *each.dmarc;
-  }
-  return dmarc;
+  return way_for(*this, domain, &TrustOverride::dmarc, dmarc);
 }
 
 SpfWay TrustPolicy::spf_for(std::string_view domain) const {
-  for (const TrustOverride& each : overrides) {
-    if (!each.spf) continue;
-    for (const std::string& pattern : each.domains)
-      if (domain_matches(pattern, domain)) return *each.spf;
-  }
-  return spf;
+  return way_for(*this, domain, &TrustOverride::spf, spf);
 }
 
 bool TrustPolicy::trusts_sealer(std::string_view domain) const {

@@ -26,10 +26,7 @@ class Sign : public testing::Test {
   MessageSigner begin(Source source, std::string_view submitter, const std::string& header) {
     return MessageSigner::begin({&keys_, &house_.offload}, source, submitter, header);
   }
-  int passes(const std::string& header, const std::string& body) {
-    DkimVerifier verifier(header);
-    verifier.add_body(body);
-    verifier.end_body();
+  Findings published() const {  // the keys, as DNS tells them
     Findings findings;
     for (const SigningKey& key : keys_.all()) {
       DnsAnswer answer;
@@ -37,6 +34,13 @@ class Sign : public testing::Test {
       answer.records.emplace_back(key.record());
       findings.learn({key.record_name(), DnsType::txt}, std::move(answer));
     }
+    return findings;
+  }
+  int passes(const std::string& header, const std::string& body) {
+    DkimVerifier verifier(header);
+    verifier.add_body(body);
+    verifier.end_body();
+    Findings findings = published();
     int count = 0;
     const auto results = verifier.judge(findings, house_.shard.clock().now());
     for (const auto& result : *results) count += result.status == DkimStatus::pass;
@@ -76,13 +80,7 @@ TEST_F(Sign, what_an_alias_leads_out_is_sealed_by_its_domain_and_not_signed) {
   ArcVerifier verifier(made.fields + header);
   verifier.add_body("hello\r\n");
   verifier.end_body();
-  Findings findings;
-  for (const SigningKey& key : keys_.all()) {
-    DnsAnswer answer;
-    answer.status = DnsStatus::found;
-    answer.records.emplace_back(key.record());
-    findings.learn({key.record_name(), DnsType::txt}, std::move(answer));
-  }
+  Findings findings = published();
   const auto result = verifier.judge(findings, house_.shard.clock().now());
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->status, ArcStatus::pass) << result->reason;
