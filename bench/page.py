@@ -66,7 +66,49 @@ def micro(found):
     return table(['benchmark', 'time', 'throughput'], [[row['name'], f'{row["ns"]:.0f} ns', f'{row["mib_s"]:.0f} MiB/s' if row['mib_s'] else ''] for row in found['rows']])
 
 
-TABLES = {'relay': side_by_side, 'accept': side_by_side, 'tls': side_by_side, 'idle': idle, 'latency': latency, 'depth': depth, 'fanout': fanout, 'growth': growth, 'micro': micro}
+def sight(found):
+    parts = []
+    for row in found['rows']:
+        if row['what'] == 'search':
+            project, every = row['project'], row['all']
+            parts.append(f'{row["events"]:,} events of {row["messages"]:,} messages over {row["days"]} days, projected at {project["events_per_second"]:,.0f} a second '
+                         f'({project["cpu_us_per_event"]} µs of processor time each; memory {project["resident_mib"][0]:.0f} MiB at the beginning, at most {project["resident_mib"][1]:.0f}; '
+                         f'{project["disk_octets_per_message"]:.0f} octets of disk a message). All questions: p95 {every["p95_ms"]} ms, p99 {every["p99_ms"]} ms; of processor time p95 {every["cpu_p95_ms"]} ms.')
+            parts.append(table(['question', 'asked', 'p50 ms', 'p95 ms', 'p99 ms', 'most ms', 'CPU p95 ms'],
+                               [[name, each['asked'], each['p50_ms'], each['p95_ms'], each['p99_ms'], each['most_ms'], each['cpu_p95_ms']] for name, each in row['questions'].items()]))
+        elif row['what'] == 'relay':
+            parts.append(table(['relay', 'with the projection, messages/s', 'without', 'with / without', 'CPU, with / without'],
+                               [[f'{row["size"] // 1024} KiB, {row["sessions"]} sessions', spread(row['rates']['goniec'], digits=0), spread(row['rates']['without'], digits=0),
+                                 spread(row['ratio']), spread(row['cpu_ratio'])]]))
+        else:
+            pss = row['pss_mib']
+            parts.append(table(['sustained relay', 'messages/s', 'lag at most', 'at its end', 'none after', 'PSS MiB: first tenth', 'last tenth', 'most'],
+                               [[f'{row["seconds"]} s', row['rate'], f'{row["lag_most"]:,.0f} events', f'{row["lag_at_end"]:,.0f}', f'{row["caught_up_after_s"]} s',
+                                 pss['first_tenth'], pss['last_tenth'], pss['most']]]))
+    return '\n\n'.join(parts)
+
+
+def api(found):
+    return table(['size', 'sessions', 'by', 'messages/s', 'p50 ms', 'p99 ms', 'CPU s a thousand'],
+                 [[row['size'], row['sessions'], way, spread(row['rates'][way], digits=0), f'{each["p50_ms"]:.2f}', f'{each["p99_ms"]:.2f}', f'{each["cpu_s_per_1000"]:.3f}']
+                  for row in found['rows'] for way, each in row['median'].items()])
+
+
+def sign(found):
+    peers = [name for name in found['versions'] if name != 'goniec']
+    per_second = [row for row in found['rows'] if row['work'] != 'relay']
+    alone = table(['work', 'key', 'size', 'goniec, messages a CPU second', *(words for name in peers for words in (name, f'goniec / {name}'))],
+                  [[row['work'], row['key'], f'{row["size"] // 1024} KiB', spread(row['rates']['goniec'], digits=0),
+                    *(words for name in peers for words in ((spread(row['rates'][name], digits=0), spread(row['ratio'][name])) if name in row['ratio'] else ('', '')))]
+                   for row in per_second])
+    relays = [row for row in found['rows'] if row['work'] == 'relay']
+    relayed = table(['relay of', 'signing', 'messages/s', 'of unsigned', 'CPU ms a message', 'of unsigned'],
+                    [[f'{row["size"] // 1024} KiB', {'unsigned': 'off'}.get(name, name), spread(row['rates'][name], digits=0), spread(row['ratio'][name]) if name in row['ratio'] else '',
+                      spread(cost, digits=3), spread(row['cost'][name]) if name in row['cost'] else ''] for row in relays for name, cost in row['cpu_ms'].items()])
+    return '\n\n'.join(([alone] if per_second else []) + ([relayed] if relays else []))
+
+
+TABLES = {'api': api, 'sight': sight, 'relay': side_by_side, 'accept': side_by_side, 'tls': side_by_side, 'idle': idle, 'latency': latency, 'depth': depth, 'fanout': fanout, 'growth': growth, 'micro': micro, 'sign': sign}
 
 
 def section(found):

@@ -12,7 +12,8 @@ import results  # noqa: E402
 import servers  # noqa: E402
 
 BENCHES = {'relay': 'side_by_side', 'accept': 'side_by_side', 'tls': 'side_by_side', 'idle': 'idle', 'latency': 'latency', 'depth': 'depth',
-           'fanout': 'fanout', 'growth': 'growth', 'micro': 'micro'}
+           'fanout': 'fanout', 'growth': 'growth', 'micro': 'micro', 'sight': 'sight',
+           'api': 'api', 'sign': 'sign'}
 
 
 def main():

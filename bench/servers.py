@@ -155,7 +155,10 @@ class Goniec(Server):
 
     def launch(self):
         log = open(self.disk / 'stderr', 'ab')
+        listeners = self.disk / 'store/listeners.json'
+        listeners.unlink(missing_ok=True)
         self.process = self.group.start([RELEASE / 'goniec', 'serve', '--config', self.disk / 'goniec.toml'], stdout=log, stderr=log)
+        until(f'{self.name} to serve', listeners.exists, 120, 0.005)
         return self.up(120)
 
     def stop(self, seconds=1):
@@ -364,4 +367,4 @@ SERVERS = {each.name: each for each in (Goniec, Postfix, Exim, DurableSink, Dire
 
 def unpack(names):
     """Before the namespace, which has no network."""
-    stage.unpack(*[name for name in names if name in ('postfix', 'exim')])
+    stage.unpack(*[name for name in names if name in ('postfix', 'exim', 'opendkim')])

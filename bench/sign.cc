@@ -1,13 +1,17 @@
-// What DKIM costs: `./x bench sign [SECONDS]` signs and verifies messages of 10 KiB and 1 MiB by
-// RSA-2048, Ed25519 and both, on one thread, and prints messages a second of CPU time.
+// What DKIM costs: `sign rsa|ed25519|both FILE SECONDS` signs and verifies the message in FILE on
+// one thread and prints messages a second of CPU time as JSON. `./x bench sign` (bench/sign.py)
+// runs it beside others.
 //
 // The work is that of the server: DkimSigner over header and body in pieces of 64 KiB, with
 // complete fields; DkimVerifier over the signed message with its key at hand (no DNS). CPU time,
-// not wall time, so that a busy machine does not change the figures much.
+// not wall time, so that a busy machine does not change the figures much. Refuses (1) a message
+// that does not verify.
 #include <fmt/format.h>
 #include <time.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "trust/dkim.h"
 #include "trust/dkim_signer.h"
@@ -23,20 +27,9 @@ double cpu_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
-const std::string header =
-    "From: Anna Kowalska <anna@example.com>\r\nTo: Bob <bob@example.net>\r\n"
-    "Subject: A message as there are many, with a subject of some length\r\n"
-    "Date: Thu, 26 Nov 2026 01:00:00 +0000\r\nMessage-ID: <20261126.1@example.com>\r\n"
-    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    "Content-Transfer-Encoding: 8bit\r\n\r\n";
-
-std::string body_of(std::size_t octets) {
-  const std::string_view line =
-      "A line of text with some words in it, not  all of them apart by one blank.\r\n";
-  std::string body;
-  while (body.size() < octets) body += line;
-  return body;
-}
+struct Mail {
+  std::string header, body;  // the header with its empty line
+};
 
 template <class Body>
 void add(Body& whole, std::string_view octets) {
@@ -44,18 +37,18 @@ void add(Body& whole, std::string_view octets) {
     whole.add_body(octets.substr(at, piece_octets));
 }
 
-std::string sign(const DkimSigning& signing, std::string_view body) {
+std::string sign(const DkimSigning& signing, const Mail& mail) {
   DkimSigner signer(signing);
-  add(signer, body);
+  add(signer, mail.body);
   std::string fields;
-  for (const auto& each : signer.prepare(header, from_microseconds(1'000'000)))
+  for (const auto& each : signer.prepare(mail.header, from_microseconds(1'000'000)))
     fields += complete(each);
   return fields;
 }
 
-bool verify(const std::string& fields, std::string_view body, const Findings& known) {
-  DkimVerifier verifier(fields + header);
-  add(verifier, body);
+bool verify(const std::string& fields, const Mail& mail, const Findings& known) {
+  DkimVerifier verifier(fields + mail.header);
+  add(verifier, mail.body);
   verifier.end_body();
   Findings findings = known;
   const auto results = verifier.judge(findings, from_microseconds(2'000'000));
@@ -71,12 +64,12 @@ double rate(double seconds, Work work) {
   double spent = 0;
   int count = 0;
   for (; spent < seconds; spent = cpu_seconds() - began, ++count) {
-    if (!work()) std::abort();
+    if (!work()) std::exit(1);
   }
   return count / spent;
 }
 
-void measure(const char* name, const DkimSigning& signing, double seconds) {
+void measure(const DkimSigning& signing, const Mail& mail, double seconds) {
   Findings known;
   for (const DkimSigningKey& each : signing.keys) {
     DnsAnswer answer;
@@ -84,14 +77,12 @@ void measure(const char* name, const DkimSigning& signing, double seconds) {
     answer.records.emplace_back(key_record_text(each.key->algorithm(), each.key->public_data()));
     known.learn({key_name(each.selector, signing.domain), DnsType::txt}, std::move(answer));
   }
-  for (const std::size_t octets : {std::size_t{10} * 1024, std::size_t{1024} * 1024}) {
-    const std::string body = body_of(octets);
-    const std::string fields = sign(signing, body);
-    fmt::print("{:<18} {:>8} {:>12.0f} {:>12.0f}\n", name, octets < 100'000 ? "10 KiB" : "1 MiB",
-               rate(
-                   seconds, [&] { return !sign(signing, body).empty(); }),
-               rate(seconds, [&] { return verify(fields, body, known); }));
-  }
+  const std::string fields = sign(signing, mail);
+  if (fields.empty() || !verify(fields, mail, known)) std::exit(1);
+  fmt::print(R"({{"sign": {:.2f}, "verify": {:.2f}}})"
+             "\n",
+             rate(seconds, [&] { return !sign(signing, mail).empty(); }),
+             rate(seconds, [&] { return verify(fields, mail, known); }));
 }
 
 }  // namespace
@@ -99,16 +90,21 @@ void measure(const char* name, const DkimSigning& signing, double seconds) {
 
 int main(int count, char** words) {
   using namespace goniec;
-  const double seconds = count > 1 ? std::atof(words[1]) : 2;
+  const std::string_view what = count > 1 ? words[1] : "";
+  if (count != 4 || (what != "rsa" && what != "ed25519" && what != "both")) {
+    fmt::print(stderr, "sign rsa|ed25519|both FILE SECONDS\n");
+    return 64;
+  }
+  std::ifstream file(words[2], std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t end = text.find("\r\n\r\n");
+  if (end == std::string::npos) return 1;
   const auto key = [](KeyAlgorithm algorithm) {
     return std::make_shared<const PrivateKey>(*PrivateKey::generate(algorithm));
   };
-  const DkimSigningKey rsa{"r", key(KeyAlgorithm::rsa)}, ed25519{"e", key(KeyAlgorithm::ed25519)};
-  const Domain domain = *Domain::parse("example.com");
-  fmt::print("messages a second of CPU time\n{:<18} {:>8} {:>12} {:>12}\n", "", "size", "sign",
-             "verify");
-  measure("rsa-2048", {domain, {rsa}}, seconds);
-  measure("ed25519", {domain, {ed25519}}, seconds);
-  measure("rsa-2048+ed25519", {domain, {rsa, ed25519}}, seconds);
+  DkimSigning signing{*Domain::parse("example.com"), {}};
+  if (what != "ed25519") signing.keys.push_back({"r", key(KeyAlgorithm::rsa)});
+  if (what != "rsa") signing.keys.push_back({"e", key(KeyAlgorithm::ed25519)});
+  measure(signing, {text.substr(0, end + 4), text.substr(end + 4)}, std::atof(words[3]));
   return 0;
 }

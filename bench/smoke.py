@@ -27,7 +27,10 @@ CASES = {
     'depth': ['--depths', '300', '--rounds', '1', '--messages', '100'],
     'fanout': ['--servers', 'goniec', '--domains', '100', '--list', '20,5', '--messages', '2', '--rounds', '1'],
     'growth': ['--base', '10', '--times', '1,2', '--messages', '40', '--rounds', '1'],
+    'api': ['--messages', '60', '--rounds', '1', '--sizes', '2048', '--sessions', '4'],
     'micro': ['--seconds', '0.01'],
+    'sight': ['--messages', '2000', '--days', '3', '--questions', '2', '--rounds', '1', '--seconds', '1'],
+    'sign': ['--seconds', '0.01', '--rounds', '1', '--peers', 'python3-dkim', '--relay-rounds', '1', '--messages', '40'],
 }
 
 
@@ -69,6 +72,24 @@ def judge_growth(rows):
 
 def judge_micro(rows):
     assert len(rows) >= 14 and all(row['ns'] > 0 for row in rows), rows
+
+
+def judge_api(rows):
+    assert all(run['rate'] > 0 for row in rows for runs in row['runs'].values() for run in runs) and set(rows[0]['rates']) == {'http', 'smtp'}, rows
+
+
+def judge_sight(rows):
+    relay, sustained, search = rows
+    assert relay['ratio']['median'] > 0 and sustained['rate'] > 0 and sustained['caught_up_after_s'] >= 0, rows
+    assert search['messages'] == 2000 and search['events'] > 4000 and search['all']['asked'] > 30, rows
+    assert search['questions']['newest']['rows'] == 100 and search['questions']['nobody']['rows'] == 0, rows
+
+
+def judge_sign(rows):
+    assert [(row['work'], row.get('key'), row['size']) for row in rows] == [
+        *((work, key, size) for key in ('rsa', 'ed25519', 'both') for size in (10240, 1048576) for work in ('sign', 'verify')), ('relay', None, 10240)], rows
+    assert all(row['ratio']['python3-dkim']['median'] > 0 for row in rows if row.get('key') in ('rsa', 'ed25519')), rows
+    assert rows[-1]['cost'].keys() == {'rsa', 'both'} and rows[-1]['cpu_ms']['unsigned']['median'] > 0, rows
 
 
 def one(name, words):

@@ -24,6 +24,7 @@ set(GONIEC_ARROWS
 set(GONIEC_THIRD_PARTIES
   "fmt      : base"
   "json     : base"
+  "mustache : accounts"
   "crypto   : base trust net"
   "ssl      : net"
   "asio     : net"
@@ -35,6 +36,7 @@ set(GONIEC_THIRD_PARTIES
   "unbound  : net"
   "sqlite   : store"
   "idn      : mail"
+  "gumbo    : mail"
   "toml     : config"
   "cli      : app"
 )

@@ -3,6 +3,7 @@
 
 #include <list>
 
+#include "config/bounce_rules.h"
 #include "net/tls.h"
 #include "sim/heap.h"
 
@@ -290,8 +291,18 @@ Task<void> FalseNode::stop() {
 
 namespace {
 
+// The rules that are built in, read once: they never change.
+std::shared_ptr<const BounceRules> built_in_rules() {
+  static const auto rules = [] {
+    auto loaded = load_bounce_rules("");
+    CHECK(loaded);
+    return std::make_shared<const BounceRules>(std::move(*loaded));
+  }();
+  return rules;
+}
+
 void set_limits(NodeCore& core, ShardParts& parts, const FalseLimits& limits) {
-  QueueOptions queue = queue_options(core.settings());
+  QueueOptions queue = queue_options(core.settings(), core.bounces);
   queue.limits = limits.queue;
   core.queue->set_options(std::move(queue));
   core.admission->set_limits(limits.admission);
@@ -316,6 +327,7 @@ Result<std::unique_ptr<FalseNode>> FalseNode::start(Config config, FalseWorld wo
       std::make_shared<const InboundOptions>(inbound_options(core.settings(), nullptr));
   core.pop3_now = std::make_shared<const Pop3Options>(pop3_options(core.settings(), nullptr));
   core.client_tls = client_context();
+  core.bounces = built_in_rules();
   TRY(core.make_parts(0, &state->loop));
   static NoWeb no_web;
   core.make_shard(state->parts,

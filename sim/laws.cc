@@ -17,7 +17,7 @@ constexpr std::uint64_t enough_for_spread = 30;
 constexpr int spread_slices = 20;
 
 // What the node may have of the heap: at rest, and for each thing that it does.
-constexpr std::uint64_t heap_fixed = 4u << 20;  // keys, roots, caches and tables
+constexpr std::uint64_t heap_fixed = 5u << 20;  // keys, roots, rules, caches and tables
 constexpr std::uint64_t heap_a_lease = 16 * 1024, heap_a_session = 64 * 1024;
 constexpr std::uint64_t heap_a_draft = 384 * 1024, heap_a_connection = 128 * 1024;
 

@@ -62,6 +62,9 @@ class WatchedReader final : public Reader {
     if (mutation_ == Mutation::event_lost) events->erase(events->begin());
     return events;
   }
+  Result<AppliedEvents> applied_events_after(std::uint64_t sequence, std::size_t limit) override {
+    return reader_->applied_events_after(sequence, limit);
+  }
   Result<std::vector<MessageId>> find_by_message_id(std::string_view message_id) override {
     return reader_->find_by_message_id(message_id);
   }
@@ -80,6 +83,10 @@ class WatchedReader final : public Reader {
   }
   Result<std::vector<std::pair<std::string, std::string>>> objects(std::string_view kind) override {
     return reader_->objects(kind);
+  }
+  Result<std::vector<std::pair<std::string, std::string>>> objects_after(
+      const ObjectKey& after, std::size_t limit) override {
+    return reader_->objects_after(after, limit);
   }
 
  private:
@@ -118,6 +125,12 @@ class WatchedStore final : public Store {
   }
   std::vector<Result<bool>> remove_objects(std::span<const ObjectKey> batch) override {
     return store_->remove_objects(batch);
+  }
+  std::vector<Result<void>> record(std::span<const FactsRequest> batch) override {
+    return store_->record(batch);
+  }
+  Result<void> replace_events(std::span<const Event> events) override {
+    return store_->replace_events(events);
   }
   Result<std::size_t> sweep(Instant now, Instant events_before, std::size_t limit) override {
     return store_->sweep(now, events_before, limit);

@@ -28,9 +28,11 @@ Result<std::vector<std::string>> secrets_from_json(std::string_view json) {
   return secrets;
 }
 
-std::string to_json(const std::string& secret) {
+std::string to_json(const std::vector<std::string>& secrets) {
   JsonWriter w;
-  w.object().key("secrets").array().text(to_base64(secret)).end().end();
+  w.object().key("secrets").array();
+  for (const std::string& secret : secrets) w.text(to_base64(secret));
+  w.end().end();
   return std::move(w).take();
 }
 
@@ -45,9 +47,15 @@ Result<void> Forwarding::open(const Directory& directory, Committer& committer, 
   if (!stored) return {};
   auto secrets = TRY(secrets_from_json(*stored));
   std::lock_guard lock(mutex_);
+  use(std::move(secrets));
+  return {};
+}
+
+// REQUIRES the mutex.
+void Forwarding::use(std::vector<std::string> secrets) {
+  known_ = secrets;
   scheme_ = std::make_shared<const Srs>(std::move(secrets));
   has_secret_ = true;
-  return {};
 }
 
 std::shared_ptr<const Srs> Forwarding::scheme() const {
@@ -88,6 +96,13 @@ ForwardedSender Forwarding::sender_for(MessageId message, const Address& sender,
   return told;
 }
 
+Address Forwarding::return_path(MessageId message, const Domain& of_sender, Instant now) const {
+  const auto srs = scheme();
+  const Domain by = domain_for(of_sender);
+  if (!srs || by.empty()) return {};
+  return srs->forward_message(message, by, now).value_or(Address());
+}
+
 std::optional<SrsReturned> Forwarding::returned(const Address& recipient, const Resolved& resolved,
                                                 const ForwardingOptions& options,
                                                 Instant now) const {
@@ -111,12 +126,32 @@ Task<Result<void>> Forwarding::make_secret(Loop& loop) {
     if (candidate_.empty()) candidate_ = random_secret(secret_octets);
     secret = candidate_;
   }
-  ObjectPut put{secret_key(), to_json(secret)};
+  ObjectPut put{secret_key(), to_json({secret})};
   CO_TRY(co_await committer_->put_object(loop, std::move(put)));
   std::lock_guard lock(mutex_);
-  if (!scheme_) scheme_ = std::make_shared<const Srs>(std::vector<std::string>{secret});
-  has_secret_ = true;
+  if (!scheme_) use({secret});
   co_return Result<void>();
+}
+
+Task<Result<std::size_t>> Forwarding::rotate_secret(Loop& loop, OlderSecrets older) {
+  CHECK(committer_);
+  CO_TRY(co_await make_secret(loop));  // of the very first there is nothing older
+  std::vector<std::string> fresh{random_secret(secret_octets)};
+  {
+    std::lock_guard lock(mutex_);
+    if (rotating_) co_return fail(ErrorKind::try_later, "the secret is being rotated already");
+    rotating_ = true;
+    if (older == OlderSecrets::kept) fresh.insert(fresh.end(), known_.begin(), known_.end());
+  }
+  if (fresh.size() > kept_secrets) fresh.resize(kept_secrets);
+  const auto stored =
+      co_await committer_->put_object(loop, ObjectPut{secret_key(), to_json(fresh)});
+  std::lock_guard lock(mutex_);
+  rotating_ = false;
+  if (!stored) co_return std::unexpected(stored.error());
+  const std::size_t count = fresh.size();
+  use(std::move(fresh));
+  co_return count;
 }
 
 }  // namespace goniec

@@ -14,13 +14,15 @@
 //
 // The secret is an object of the store (kind "srs", key "secret", {"secrets":[base64…]}; the files
 // of the store are 0600). It is made when mail is forwarded for the first time. The first of the
-// list makes, all verify. Who loses it loses what notices are under way, no mail.
+// list makes, all verify; a rotation puts a new one in front. Who loses it loses what notices are
+// under way, no mail.
 #pragma once
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "accounts/directory.h"
 #include "base/metrics.h"
@@ -55,6 +57,9 @@ class Forwarding {
   // Of `message`. Counted. Without the secret that it needs: as with rewrite off.
   ForwardedSender sender_for(MessageId message, const Address& sender, const Domain& by,
                              const ForwardingOptions& options, Instant now) const;
+  // For mail that is sent from here: an address that names the message, in the sender's domain
+  // where mail for it is taken here. Empty: there is no secret yet, or no room for it.
+  Address return_path(MessageId message, const Domain& of_sender, Instant now) const;
   // Who stands behind a recipient of ours that the directory resolved so (or which message, whose
   // sender its Received event names); nullopt: it has not the form, is somebody's name, is not of
   // a local domain, or none was ever made here.
@@ -63,9 +68,15 @@ class Forwarding {
 
   // Durable when it ends: before the first address is made with it.
   Task<Result<void>> make_secret(Loop& loop);
+  // A new secret makes addresses from now on. The older ones verify what they made (kept), of which
+  // the last `kept_secrets` are remembered; or nothing any more (dropped). How many there are then.
+  enum class OlderSecrets { kept, dropped };
+  Task<Result<std::size_t>> rotate_secret(Loop& loop, OlderSecrets older);
+  static constexpr std::size_t kept_secrets = 3;
 
  private:
   std::shared_ptr<const Srs> scheme() const;
+  void use(std::vector<std::string> secrets);
   const Directory* directory_ = nullptr;
   Metrics* metrics_ = nullptr;
   Committer* committer_ = nullptr;
@@ -73,6 +84,8 @@ class Forwarding {
   mutable std::mutex mutex_;
   std::shared_ptr<const Srs> scheme_;  // null: no secret yet
   std::string candidate_;              // of all who make it at once
+  std::vector<std::string> known_;     // of scheme_, the newest first
+  bool rotating_ = false;
 };
 
 }  // namespace goniec

@@ -113,6 +113,29 @@ TEST_F(ForwardingTest, the_secret_is_made_once_and_found_after_a_restart) {
   EXPECT_EQ(back(again, made)->sender.text(), "x@far.org");
 }
 
+TEST_F(ForwardingTest, a_rotation_makes_with_a_new_secret_and_reads_what_the_older_made) {
+  make_secret();
+  std::vector<std::string> made;
+  for (std::size_t count = 2; count <= Forwarding::kept_secrets + 1; ++count) {
+    made.push_back(told("x@far.org").substr(10));
+    const auto rotated =
+        house_.wait(forwarding_.rotate_secret(house_.shard, Forwarding::OlderSecrets::kept));
+    ASSERT_TRUE(rotated);
+    EXPECT_EQ(*rotated, std::min(count, Forwarding::kept_secrets));
+    EXPECT_NE(told("x@far.org").substr(10), made.back());
+  }
+  Forwarding again;
+  open(again);
+  for (const Forwarding* each : {&std::as_const(forwarding_), &std::as_const(again)}) {
+    EXPECT_EQ(back(*each, made.front())->status, SrsStatus::forged) << "older than are kept";
+    EXPECT_EQ(back(*each, made[1])->sender.text(), "x@far.org");
+    EXPECT_EQ(back(*each, made.back())->sender.text(), "x@far.org");
+  }
+  ASSERT_TRUE(
+      house_.wait(forwarding_.rotate_secret(house_.shard, Forwarding::OlderSecrets::dropped)));
+  EXPECT_EQ(back(forwarding_, made.back())->status, SrsStatus::forged);
+}
+
 TEST_F(ForwardingTest, a_secret_that_cannot_be_read_is_said_and_not_replaced) {
   ObjectPut put{{"srs", "secret"}, "{\"secrets\":[\"c2hvcnQ=\"]}"};
   ASSERT_TRUE(house_.wait(house_.committer.put_object(house_.shard, std::move(put))));

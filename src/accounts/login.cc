@@ -91,6 +91,7 @@ struct Logins::State {
   LoginAnswer counted(LoginAnswer answer);
 
   const Directory& directory;
+  ApiKeys* keys = nullptr;
   std::mutex mutex;  // guards limits and the tables
   LoginLimits limits;
   const std::string key;
@@ -160,6 +161,39 @@ LoginAnswer Logins::State::counted(LoginAnswer answer) {
 Logins::Logins(const Directory& directory, LoginLimits limits, Metrics& metrics, Random&)
     : state_(std::make_unique<State>(directory, limits, metrics)) {}
 Logins::~Logins() = default;
+
+void Logins::use_keys(ApiKeys& keys) {
+  state_->keys = &keys;
+}
+
+bool Logins::is_key(std::string_view secret) const {
+  return state_->keys && state_->keys->find(secret).has_value();
+}
+
+bool Logins::is_revoked(const ApiKey& key) const {
+  return !state_->keys || !state_->keys->by_id(key.id);
+}
+
+KeyAnswer Logins::check_key(Clock& clock, IpAddress from, std::string_view secret) {
+  State& state = *state_;
+  const Moment now = clock.moment();
+  auto key = state.keys ? state.keys->find(secret) : std::nullopt;
+  const bool elsewhere = key && !key->may_come_from(from);
+  if (key && !elsewhere) {
+    state.keys->used(key->id, clock.now(), from);
+    state.ok.add();
+    return {KeyAnswer::Result::proved, std::move(key), {}};
+  }
+  std::lock_guard lock(state.mutex);
+  if (const auto until = state.addresses.blocked_until(address_key(from), now)) {
+    state.throttled.add();
+    return {KeyAnswer::Result::throttled, {}, *until - now};
+  }
+  state.addresses.failed(address_key(from), now, state.limits.failures_per_address,
+                         state.limits.window, state.limits.block);
+  state.refused.add();
+  return {elsewhere ? KeyAnswer::Result::elsewhere : KeyAnswer::Result::unknown, {}, {}};
+}
 
 Task<LoginAnswer> Logins::check_password(World& world, IpAddress from, PlainCredentials credentials,
                                          std::string mechanism) {

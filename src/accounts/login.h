@@ -5,10 +5,14 @@
 // process, so that clients that log in for every message do not cost 30 ms each. Failures slow
 // down: per address and per account, 454 4.7.0 with the time after which to try again; a right
 // password during the block is refused too. Tables are bounded (least recently seen goes).
+//
+// API keys (api_keys.h) count in the same table of addresses. Nobody guesses 190 bits: what the
+// block spares is the noise, so a right key is let in during it, and a wrong one is told to wait.
 #pragma once
 #include <memory>
 #include <optional>
 
+#include "accounts/api_keys.h"
 #include "accounts/directory.h"
 #include "base/metrics.h"
 #include "mail/journey.h"
@@ -34,10 +38,21 @@ struct LoginAnswer {
   std::string rule;            // "login.ok", "login.password", "login.throttled", "login.busy"
 };
 
+struct KeyAnswer {
+  enum class Result { proved, unknown, elsewhere, throttled } result = Result::unknown;
+  std::optional<ApiKey> key;  // set: proved; its use is noted
+  Duration wait{};            // throttled
+};
+
 class Logins {
  public:
   Logins(const Directory& directory, LoginLimits limits, Metrics& metrics, Random& random);
   ~Logins();
+  void use_keys(ApiKeys& keys);  // before: there are none
+  KeyAnswer check_key(Clock& clock, IpAddress from, std::string_view secret);
+  // May be asked before: what only looks like a key may be the password of an account.
+  bool is_key(std::string_view secret) const;
+  bool is_revoked(const ApiKey& key) const;
   Task<LoginAnswer> check_password(World& world, IpAddress from, PlainCredentials credentials,
                                    std::string mechanism);
   // For SCRAM: the stored keys, or keys made from the name that fail for certain (no oracle).

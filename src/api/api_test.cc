@@ -56,6 +56,8 @@ class Api : public testing::Test {
     context_.look_for_keys = [] -> Task<void> { co_return; };
     auto reader = house_.store->reader();
     CHECK(reader && signing_keys_.open(house_.committer, **reader));
+    CHECK(forwarding_.open(*house_.directory, house_.committer, **reader, house_.metrics));
+    CHECK(templates_.open(house_.committer, **reader).has_value());
   }
 
   ApiReply call(std::string method, const std::string& target, std::string body = {},
@@ -93,6 +95,17 @@ class Api : public testing::Test {
   Queue* queue_pointer_ = nullptr;
   IdleCarrier carrier_{queue_pointer_};
   SigningKeys signing_keys_;
+  Forwarding forwarding_;
+  Templates templates_;
+  ApiKeys api_keys_;
+  Idempotency idempotency_;
+  Webhooks webhooks_;
+  std::unique_ptr<HookLog> hook_log_ = *open_hook_log(":memory:", null_log(), Instant{});
+  Sessions sessions_;
+  Logins logins_{*house_.directory, LoginLimits{}, house_.metrics, house_.shard.random()};
+  Streams streams_;
+  Suppressions suppressions_;
+  Links links_;
   ApiContext context_{.world = world_.world,
                       .queue = queue_,
                       .directory = *house_.directory,
@@ -101,6 +114,17 @@ class Api : public testing::Test {
                       .metrics = house_.metrics,
                       .log = null_log(),
                       .signing_keys = signing_keys_,
+                      .forwarding = forwarding_,
+                      .templates = templates_,
+                      .api_keys = api_keys_,
+                      .logins = logins_,
+                      .idempotency = idempotency_,
+                      .webhooks = webhooks_,
+                      .hook_log = *hook_log_,
+                      .sessions = sessions_,
+                      .streams = streams_,
+                      .suppressions = suppressions_,
+                      .links = links_,
                       .version = "1"};
 };
 
@@ -149,6 +173,17 @@ TEST_F(Api, signing_keys_are_made_rotated_and_retired_and_no_answer_shows_a_priv
   for (const auto& each : refused)
     EXPECT_EQ(call("POST", each.target, each.body).status, each.status) << each.body;
   EXPECT_EQ(call("GET", "/api/v1/dkim", {}, ApiDoor::submit_socket).status, 404u);
+}
+
+TEST_F(Api, the_secret_of_forwarded_senders_is_rotated_and_not_shown) {
+  const auto rotate = [this](std::string body) {
+    return call("POST", "/api/v1/srs/rotate", std::move(body));
+  };
+  EXPECT_EQ(rotate("{}").body, "{\"secrets\":2}\n") << "the first was made for it";
+  EXPECT_EQ(rotate("{}").body, "{\"secrets\":3}\n");
+  EXPECT_EQ(rotate(R"({"drop":true})").body, "{\"secrets\":1}\n");
+  EXPECT_EQ(rotate(R"({"secret":"x"})").status, 422u);
+  EXPECT_EQ(call("POST", "/api/v1/srs/rotate", "{}", ApiDoor::submit_socket).status, 404u);
 }
 
 TEST_F(Api, domains_users_and_aliases_are_made_listed_and_removed) {
@@ -357,6 +392,7 @@ TEST_F(Api, status_and_metrics_tell_of_the_queue) {
   const auto status = json(call("GET", "/api/v1/status"));
   EXPECT_EQ(status.text_at("store"), "ok");
   EXPECT_EQ(status.at("queue")->integer_at("messages"), 1);
+  EXPECT_EQ(status.text_at("hostname"), "mail.example.pl");
   EXPECT_NE(call("GET", "/metrics").body.find("goniec_queue_messages 1"), std::string::npos);
 }
 

@@ -29,6 +29,29 @@ std::string_view ApiCall::parameter(std::string_view name) const {
   return {};
 }
 
+std::string_view ApiCall::header(std::string_view name) const {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+std::string Principal::submitter() const {
+  switch (kind) {
+    case Kind::key:
+      return key->submitter();
+    case Kind::peer:
+      return fmt::format("uid={}", uid.value_or(0));
+    case Kind::session:
+      return user.text();
+    case Kind::admin_socket:
+      return "admin";
+    case Kind::nobody:
+      return {};
+  }
+  CHECK(false);
+}
+
 std::vector<std::string> ApiCall::parameters(std::string_view name) const {
   std::vector<std::string> values;
   for (const auto& [key, value] : query) {
@@ -64,7 +87,35 @@ unsigned http_status(ErrorKind kind) {
 }
 
 ApiReply json_reply(JsonWriter&& writer, unsigned status) {
-  return {status, "application/json", std::move(writer).take() + "\n"};
+  return {status, "application/json", std::move(writer).take() + "\n", {}};
+}
+
+ApiError api_error(const Error& error, std::string field) {
+  ApiError out{http_status(error.kind), "application_error", error.message, std::move(field)};
+  if (out.status == 422 || out.status == 400) out.name = "validation_error";
+  if (out.status == 404) out.name = "not_found";
+  if (out.status == 409) out.name = "conflict";
+  if (out.status == 403) out.name = "security_error";
+  return out;
+}
+
+std::unexpected<ApiError> refuse_field(std::string field, std::string message) {
+  return std::unexpected(ApiError{.message = std::move(message), .field = std::move(field)});
+}
+
+ApiReply error_reply(const ApiError& error) {
+  JsonWriter w;
+  w.object().key("statusCode").number(error.status).key("name").text(error.name);
+  w.key("message").text(error.message);
+  if (!error.field.empty()) w.key("field").text(error.field);
+  w.key("docs").text("/docs/errors#" + error.name).end();
+  auto reply = json_reply(std::move(w), error.status);
+  constexpr std::int64_t soon_s = 5;
+  const auto after = error.retry_after_s > 0 ? error.retry_after_s
+                     : error.status == 503   ? soon_s
+                                             : 0;
+  if (after > 0) reply.headers.emplace_back("Retry-After", std::to_string(after));
+  return reply;
 }
 
 ApiReply error_reply(const Error& error) {
@@ -75,8 +126,34 @@ ApiReply error_reply(const Error& error) {
   return json_reply(std::move(w), status);
 }
 
+namespace {
+
+// What the names that programs know come to: those that are no ErrorKind's.
+ErrorKind kind_of_status(unsigned status) {
+  switch (status) {
+    case 400:
+    case 422:
+      return ErrorKind::bad_data;
+    case 401:
+    case 403:
+      return ErrorKind::not_permitted;
+    case 404:
+      return ErrorKind::not_found;
+    case 409:
+      return ErrorKind::conflict;
+    case 429:
+    case 503:
+      return ErrorKind::try_later;
+    default:
+      return ErrorKind::io;
+  }
+}
+
+}  // namespace
+
 Error error_of_reply(unsigned status, std::string_view body) {
-  Error error{ErrorKind::io, fmt::format("the server answered with HTTP status {}", status)};
+  Error error{kind_of_status(status),
+              fmt::format("the server answered with HTTP status {}", status)};
   const auto json = JsonValue::parse(body);
   if (!json || !json->is_object()) return error;
   error.message = json->text_at("message", error.message);

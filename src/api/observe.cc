@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "api/email_story.h"
+#include "api/forget.h"
+#include "api/search_query.h"
 #include "api/trace.h"
 #include "base/text.h"
 #include "store/last_event.h"
@@ -19,9 +22,10 @@ std::string_view store_state(const StoreHealth& health) {
   return health.sealed ? "sealed" : health.full ? "full" : "ok";
 }
 
-// A queue id, or else a Message-ID with or without its brackets: the newest message of that name.
+// An id in either spelling, or else a Message-ID with or without its brackets: the newest message
+// of that name.
 Result<MessageId> find_message(Reader& reader, std::string_view text) {
-  if (const auto id = MessageId::parse(text)) return *id;
+  if (const auto id = parse_email_id(text)) return *id;
   if (text.starts_with('<') && text.ends_with('>')) text = text.substr(1, text.size() - 2);
   const auto found = TRY(reader.find_by_message_id(text));
   if (found.empty())
@@ -29,10 +33,14 @@ Result<MessageId> find_message(Reader& reader, std::string_view text) {
   return found.front();
 }
 
-Result<std::string> trace_of(Reader& reader, const std::string& text) {
+Result<std::string> trace_of(Reader& reader, const std::string& text, const Principal& who) {
   const auto id = TRY(find_message(reader, text));
   const auto events = TRY(reader.events_of(id));
-  if (events.empty())
+  const auto received = events.empty() || events.front().kind != EventKind::received
+                            ? Result<JsonValue>(fail(ErrorKind::not_found, ""))
+                            : JsonValue::parse(events.front().data);
+  const bool is_bound = who.key && (!who.key->stream.empty() || !who.key->domain.empty());
+  if (events.empty() || (is_bound && !(received && may_see(who, *received))))
     return fail(ErrorKind::not_found, fmt::format("no message {} is known", id.text()));
   QueueFilter filter;
   filter.ids = {id};
@@ -62,7 +70,8 @@ Task<Result<std::vector<Event>>> events_after(ApiContext& context, std::uint64_t
 
 }  // namespace
 
-void write_queue_stats(JsonWriter& w, const QueueStats& stats) {
+void write_queue_stats(JsonWriter& w, const QueueStats& stats,
+                       const std::optional<std::vector<DepthSample>>& history) {
   w.object().key("messages").number(stats.messages).key("bytes").number(stats.octets);
   w.key("due").number(stats.due).key("active").number(stats.leased).key("held").number(stats.held);
   w.key("deferred").number(stats.deferred).key("oldest_at");
@@ -86,18 +95,39 @@ void write_queue_stats(JsonWriter& w, const QueueStats& stats) {
     }
     w.end();
   }
-  w.end().end();
+  w.end();
+  if (history) {
+    w.key("history").array();
+    for (const DepthSample& each : *history) {
+      w.object().key("at").text(to_rfc3339(each.at)).key("waiting").number(each.waiting);
+      w.key("deferred").number(each.deferred).end();
+    }
+    w.end();
+  }
+  w.end();
 }
 
 Task<ApiReply> show_status(ApiContext& context, ApiCall) {
   const auto stats = co_await context.queue.stats(context.world.loop);
   const auto health = context.committer.store().health();
   const auto up = context.world.loop.clock().now() - context.started_at;
+  const auto lag = co_await search_lag(context);
+  std::map<std::string, std::uint64_t> kinds;
+  if (context.storage_octets) {
+    auto counted = co_await context.world.offload.run(context.world.loop, context.storage_octets);
+    if (counted) kinds = *std::move(counted);
+  }
   JsonWriter w;
   w.object().key("version").text(context.version).key("pid").number(context.pid);
+  w.key("hostname").text(context.intake().hostname);
   w.key("uptime_s").number(std::chrono::duration_cast<std::chrono::seconds>(up).count());
   w.key("store").text(store_state(health)).key("store_reason").text(health.sealed_reason);
   w.key("storage_free_bytes").number(health.space.free_octets);
+  w.key("storage_bytes").object();
+  for (const auto& [kind, octets] : kinds) w.key(kind).number(octets);
+  w.end();
+  if (context.retention_json) w.key("retention").raw(context.retention_json());
+  if (context.search && lag) w.key("projection_lag").number(*lag);
   w.key("listeners").raw(context.listeners_json());
   w.key("certificates").raw(context.certificates_json()).key("queue");
   if (stats) {
@@ -114,7 +144,8 @@ Task<ApiReply> show_trace(ApiContext& context, ApiCall call) {
   if (text.empty())
     co_return error_reply({ErrorKind::usage, "\"id\" is missing: a queue id or a Message-ID"});
   const auto trace = co_await context.readers.read(
-      context.world.loop, [text](Reader& reader) { return trace_of(reader, text); });
+      context.world.loop,
+      [text, who = call.principal](Reader& reader) { return trace_of(reader, text, who); });
   if (!trace) co_return error_reply(trace.error());
   co_return ApiReply{200, "application/json", *trace + "\n"};
 }

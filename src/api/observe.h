@@ -16,6 +16,7 @@ Task<ApiReply> list_events(ApiContext& context, ApiCall call);
 Task<ApiReply> show_metrics(ApiContext& context, ApiCall call);
 Task<ApiReply> show_health(ApiContext& context, ApiCall call);
 
-void write_queue_stats(JsonWriter& w, const QueueStats& stats);
+void write_queue_stats(JsonWriter& w, const QueueStats& stats,
+                       const std::optional<std::vector<DepthSample>>& history = {});
 
 }  // namespace goniec

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
+#include "api/event_page.h"
 #include "api/observe.h"
+#include "api/search_query.h"
 #include "base/text.h"
 
 namespace goniec {
@@ -15,6 +18,7 @@ constexpr std::size_t page_entries = 1000;
 
 struct QueueSelection {
   QueueFilter filter;
+  Principal who;         // a key that is bound sees its own mail alone
   std::string provider;  // substring of the last host tried
   std::string state;     // incoming, active, …
   bool empty() const {
@@ -25,7 +29,7 @@ struct QueueSelection {
 };
 
 Result<MessageId> parse_id(std::string_view text) {
-  const auto id = MessageId::parse(text);
+  const auto id = parse_email_id(text);
   if (!id)
     return fail(ErrorKind::not_found, fmt::format("{} is not a queue id", printable(text, 60)));
   return *id;
@@ -71,7 +75,16 @@ Result<QueueSelection> selection_of(TextOf text_of, const std::vector<std::strin
   return selection;
 }
 
+// As may_see() of api/email_story.h; a queue knows the envelope only.
+bool is_within_bounds(const Principal& who, const Message& message) {
+  if (!who.key) return true;
+  if (!who.key->stream.empty() && message.stream != who.key->stream) return false;
+  return who.key->domain.empty() ||
+         is_or_is_below(message.sender.address.domain(), who.key->domain);
+}
+
 bool matches(const QueueSelection& selection, const QueueItem& item, Instant now) {
+  if (!is_within_bounds(selection.who, item.message)) return false;
   if (!selection.state.empty() && queue_state_of(item.message, item.entry, now) != selection.state)
     return false;
   if (selection.provider.empty()) return true;
@@ -106,7 +119,31 @@ Task<Result<ListPage>> collect(ApiContext& context, QueueSelection selection, st
   }
 }
 
-void write_recipients(JsonWriter& w, const QueueItem& item, Instant now) {
+// Why what waits was refused. Much of a queue waits for one reason: each answer is read once a
+// page.
+class Reasons {
+ public:
+  explicit Reasons(const ApiContext& context) : rules_(rules_of(context)) {}
+  struct Reason {
+    std::string provider, klass;
+  };
+  const Reason& of(const std::string& site, const std::string& domain, const std::string& reply) {
+    auto [at, fresh] = known_.try_emplace({site, domain, reply});
+    if (!fresh) return at->second;
+    at->second.provider = rules_->provider_of(site, domain);
+    if (!reply.empty()) {
+      const BounceFacts facts{.provider = at->second.provider, .site = site, .domain = domain};
+      at->second.klass = name_of(rules_->classify(read_reply(reply), facts).klass);
+    }
+    return at->second;
+  }
+
+ private:
+  std::shared_ptr<const BounceRules> rules_;
+  std::map<std::tuple<std::string, std::string, std::string>, Reason> known_;
+};
+
+void write_recipients(JsonWriter& w, const QueueItem& item, Instant now, Reasons& reasons) {
   const auto waiting = queue_state_of(item.message, item.entry, now);
   for (const auto& each : item.entry.recipients) {
     const bool queued = each.state == RecipientState::queued;
@@ -122,7 +159,9 @@ void write_recipients(JsonWriter& w, const QueueItem& item, Instant now) {
     } else {
       w.null();
     }
-    w.key("reply").text(each.reply).end();
+    w.key("reply").text(each.reply);
+    const auto& reason = reasons.of(each.site, item.entry.domain.ascii(), each.reply);
+    w.key("provider").text(reason.provider).key("class").text(reason.klass).end();
   }
 }
 
@@ -135,7 +174,8 @@ int rank_of(std::string_view state) {
   return 4;
 }
 
-void write_messages(JsonWriter& w, const std::vector<QueueItem>& items, Instant now) {
+void write_messages(JsonWriter& w, const std::vector<QueueItem>& items, Instant now,
+                    Reasons& reasons) {
   for (std::size_t first = 0; first < items.size();) {
     std::size_t end = first;
     std::string_view state = "held";
@@ -148,7 +188,7 @@ void write_messages(JsonWriter& w, const std::vector<QueueItem>& items, Instant 
     w.key("from").text(message.sender.address.text()).key("size").number(items[first].octets);
     w.key("received_at").text(to_rfc3339(message.received_at)).key("stream").text(message.stream);
     w.key("recipients").array();
-    for (; first < end; ++first) write_recipients(w, items[first], now);
+    for (; first < end; ++first) write_recipients(w, items[first], now, reasons);
     w.end().end();
   }
 }
@@ -234,7 +274,7 @@ void write_change(JsonWriter& w, const QueueItem& item, const Result<Entry>& cha
 
 }  // namespace
 
-std::string_view queue_state_of(const Message& message, const Entry& entry, Instant now) {
+std::string_view queue_state_of(const Message&, const Entry& entry, Instant now) {
   switch (entry.state) {
     case EntryState::leased:
       return "active";
@@ -245,7 +285,7 @@ std::string_view queue_state_of(const Message& message, const Entry& entry, Inst
       break;
   }
   if (entry.tries > 0) return "deferred";
-  return message.not_before > now ? "scheduled" : "incoming";
+  return entry.due > now ? "scheduled" : "incoming";
 }
 
 Task<ApiReply> list_queue(ApiContext& context, ApiCall call) {
@@ -262,6 +302,7 @@ Task<ApiReply> list_queue(ApiContext& context, ApiCall call) {
   const auto limit = std::clamp<std::uint64_t>(
       parse_unsigned(call.parameter("limit")).value_or(page_entries), 1, 10000);
   const bool by_id = !selection->filter.ids.empty();
+  selection->who = call.principal;
   const auto page =
       co_await collect(context, std::move(*selection), submitter_of_peer(context, call), limit);
   if (!page) co_return error_reply(page.error());
@@ -270,18 +311,23 @@ Task<ApiReply> list_queue(ApiContext& context, ApiCall call) {
         {ErrorKind::not_found,
          "no such message in the queue; a delivered one is found by goniec trace"});
   }
+  Reasons reasons(context);
   JsonWriter w;
   w.object().key("queue").array();
-  write_messages(w, page->items, now);
+  write_messages(w, page->items, now, reasons);
   w.end().key("next").text(page->next).end();
   co_return json_reply(std::move(w));
 }
 
-Task<ApiReply> show_queue_stats(ApiContext& context, ApiCall) {
+Task<ApiReply> show_queue_stats(ApiContext& context, ApiCall call) {
   const auto stats = co_await context.queue.stats(context.world.loop);
   if (!stats) co_return error_reply(stats.error());
   JsonWriter w;
-  write_queue_stats(w, *stats);
+  if (call.parameter("history") == "true" && context.queue_history) {
+    write_queue_stats(w, *stats, context.queue_history());
+  } else {
+    write_queue_stats(w, *stats);
+  }
   co_return json_reply(std::move(w));
 }
 
@@ -289,6 +335,7 @@ Task<ApiReply> change_queue(ApiContext& context, ApiCall call) {
   auto request = change_of(call, context.world.loop.clock().now());
   if (!request) co_return error_reply(request.error());
   const bool by_id = !request->selection.filter.ids.empty();
+  request->selection.who = call.principal;
   const auto page = co_await collect(context, request->selection, {}, SIZE_MAX);
   if (!page) co_return error_reply(page.error());
   if (by_id && page->items.empty())

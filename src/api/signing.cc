@@ -201,4 +201,16 @@ Task<ApiReply> check_signing_keys(ApiContext& context, ApiCall) {
   co_return reply_of(context.signing_keys.all());
 }
 
+Task<ApiReply> rotate_srs_secret(ApiContext& context, ApiCall call) {
+  const auto json = object_of(call.body, {"drop"});
+  if (!json) co_return error_reply(json.error());
+  const auto older =
+      json->boolean_at("drop") ? Forwarding::OlderSecrets::dropped : Forwarding::OlderSecrets::kept;
+  const auto secrets = co_await context.forwarding.rotate_secret(context.world.loop, older);
+  if (!secrets) co_return error_reply(secrets.error());
+  JsonWriter w;
+  w.object().key("secrets").number(static_cast<std::int64_t>(*secrets)).end();
+  co_return json_reply(std::move(w));
+}
+
 }  // namespace goniec

@@ -69,6 +69,10 @@ bool is_outcome(EventKind kind) {
          kind == expired;
 }
 
+// What a refusal means (mail/bounce.h).
+constexpr std::initializer_list<std::string_view> why_members = {"class", "permanent", "hint",
+                                                                 "provider", "class_rule"};
+
 void write_outcome(JsonWriter& w, const Event& event, const JsonValue& data) {
   const auto at = to_rfc3339(event.at);
   const auto ms = data.at("ms");
@@ -78,6 +82,7 @@ void write_outcome(JsonWriter& w, const Event& event, const JsonValue& data) {
     open_stage(w, "route", at, 0, event.recipient);
     write_verdict(w, route, phase == "route" ? data.text_at("reply") : std::string(), std::nullopt);
     copy_members(w, data, {"site"});
+    if (phase == "route") copy_members(w, data, why_members);
     w.end();
   }
   if (phase == "route" && event.kind != EventKind::expired) return;  // it never came to a host
@@ -85,6 +90,7 @@ void write_outcome(JsonWriter& w, const Event& event, const JsonValue& data) {
   write_verdict(w, name_of(event.kind), data.text_at("reply"), data.at("tls"));
   copy_members(w, data,
                {"site", "phase", "dsn", "tries", "delays", "next_at", "tls_required", "mail_from"});
+  copy_members(w, data, why_members);
   w.end();
 }
 
@@ -157,10 +163,21 @@ void follow(RecipientStates& states, const Event& event, const JsonValue& data) 
     case failed:
     case expired:
     case deleted:
+    case suppressed:
+    case canceled:
       states.set(event.recipient, name_of(event.kind));
       return;
     case delay_notice:
     case dsn_sent:
+    case complained:
+    case opened:
+    case clicked:
+    case unsubscribed:
+    case rescheduled:
+    case suppression_added:
+    case suppression_removed:
+    case object_changed:
+    case webhook_disabled:
       return;
   }
 }

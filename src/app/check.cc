@@ -215,7 +215,7 @@ void look_at_store(Checkup& findings, const Config& config) {
   }
   SystemDisk disk;
   SystemClock clock;
-  const auto store = open_sqlite_store({config.storage.path, {}, &null_log()}, disk, clock);
+  const auto store = open_sqlite_store(store_options(config, null_log()), disk, clock);
   if (!store) {
     findings.wrong("store", store.error().message, exit_code(store.error().kind));
     return;
@@ -236,7 +236,7 @@ int salvage_into(const Common& common, const Config& config, const std::string& 
   SystemDisk disk;
   SystemClock clock;
   const auto report =
-      salvage_store({config.storage.path, {}, &null_log()}, absolute_path(directory), disk, clock);
+      salvage_store(store_options(config, null_log()), absolute_path(directory), disk, clock);
   if (!report) return print_error(report.error());
   JsonWriter w;
   w.object()
@@ -297,7 +297,8 @@ int run_backup_restore(const Common& common, const std::string& directory) {
   if (!loaded) return loaded.error();
   SystemDisk disk;
   const auto& path = loaded->config.storage.path;
-  const auto restored = restore_backup(absolute_path(directory), {path, {}, &null_log()}, disk);
+  const auto restored =
+      restore_backup(absolute_path(directory), store_options(loaded->config, null_log()), disk);
   if (!restored) return print_error(restored.error());
   print(common.json ? std::string("{\"done\":true}\n")
                     : fmt::format("restored into {}; next: goniec serve\n", path));

@@ -134,4 +134,26 @@ int run_dkim_retire(const Common& common, const DkimOptions& options) {
   return exit_done;
 }
 
+int run_srs_rotate(const Common& common, bool drop_older) {
+  const auto answer =
+      call(common, "POST", "/api/v1/srs/rotate", drop_older ? R"({"drop":true})" : "{}");
+  if (!answer) return answer.error();
+  if (common.json) {
+    print(answer->dump() + "\n");
+  } else {
+    const auto older = answer->integer_at("secrets") - 1;
+    print(older == 0 ? std::string("a new secret; what was made with the older ones is refused\n")
+                     : fmt::format("a new secret; {} older read what they made\n", older));
+  }
+  return exit_done;
+}
+
+int run_links_rotate(const Common& common) {
+  const auto answer = call(common, "POST", "/api/v1/links/rotate", "{}");
+  if (!answer) return answer.error();
+  print(common.json ? answer->dump() + "\n"
+                    : std::string("a new secret; links in mail that is out there still work\n"));
+  return exit_done;
+}
+
 }  // namespace goniec

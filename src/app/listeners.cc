@@ -141,14 +141,13 @@ void Node::State::serve_listeners() {
               std::move(listener.per_shard[i]),
               Pop3Listener{.kind = listener.option.kind, .proxy_from = options.proxy_from});
         else if (listener.option.kind == ListenerKind::https)
-          shard.web->add(std::move(listener.per_shard[i]), web_handler(listener.option),
-                         [this](std::unique_ptr<Stream> plain, Moment deadline) {
-                           return secure_visitor(std::move(plain), deadline);
-                         });
-        else if (listener.option.kind == ListenerKind::http)
-          shard.web->add(std::move(listener.per_shard[i]), web_handler(listener.option));
+          shard.web->add(
+              std::move(listener.per_shard[i]),
+              web_door(listener.option, [this](std::unique_ptr<Stream> plain, Moment deadline) {
+                return secure_visitor(std::move(plain), deadline);
+              }));
         else
-          shard.web->add(std::move(listener.per_shard[i]), handler(ApiDoor::observe));
+          shard.web->add(std::move(listener.per_shard[i]), web_door(listener.option));
       });
     }
     say(LogLevel::info, "listener.open",
@@ -161,7 +160,7 @@ Result<void> Node::State::open_sockets() {
   auto open = [&](const std::string& path, unsigned mode, ApiDoor door) -> Result<void> {
     return first.run([&]() -> Result<void> {
       auto listener = TRY(first.network.listen_unix(path, mode));
-      first.web->add(std::move(listener), handler(door));
+      first.web->add(std::move(listener), {.handler = handler(door)});
       return {};
     });
   };

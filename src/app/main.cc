@@ -8,12 +8,18 @@
 #include "app/check.h"
 #include "app/dkim_ops.h"
 #include "app/dns_command.h"
+#include "app/explain.h"
+#include "app/key_ops.h"
 #include "app/ops.h"
 #include "app/queue_ops.h"
 #include "app/report_ops.h"
+#include "app/search_ops.h"
 #include "app/sendmail.h"
 #include "app/serve.h"
+#include "app/suppression_ops.h"
 #include "app/trace_view.h"
+#include "app/try_server.h"
+#include "app/webhook_ops.h"
 
 namespace goniec {
 namespace {
@@ -25,15 +31,23 @@ struct CommandLine {
   DomainAdd domain;
   UserOptions user;
   DkimOptions dkim;
+  KeyOptions key;
   EventTail tail;
-  SendOptions send;
+  SendCommand send;
   QueueSelectionOptions queue;
+  SearchOptions search;
   ExplainOptions explain;
+  ExplainReplyOptions refusal;
   DnsOptions dns;
+  WebhookCommand webhook;
+  SuppressionOptions suppression;
+  TryOptions scratch;
+  StreamOptions stream;
   std::string name;  // DOMAIN, ADDRESS, ID, FILE or DIR
+  bool transcript = false;
   std::vector<std::string> targets;
   std::string salvage;
-  bool effective = false;
+  bool effective = false, drop_older = false;
   std::uint64_t after = 0;
 };
 
@@ -55,6 +69,10 @@ CLI::App* noun(CLI::App& parent, const char* name, const char* sentence) {
 void add_server_commands(CLI::App& app, CommandLine& line) {
   command(app, line, "serve", "Run the server in the foreground",
           [&line] { return serve({line.common.config_file}); });
+  auto* scratch = command(app, line, "try", "A whole server in a scratch folder; nothing leaves",
+                          [&line] { return run_try(line.common, line.scratch); });
+  scratch->add_flag("--keep", line.scratch.keep, "Leave the folder when it ends");
+  scratch->add_option("--folder", line.scratch.folder, "This one, which stays");
   command(app, line, "reload", "Read the config again; on an error the old one stays",
           [&line] { return run_reload(line.common); });
   command(app, line, "status", "Version, listeners, store and queue",
@@ -74,8 +92,16 @@ void add_server_commands(CLI::App& app, CommandLine& line) {
   dns->add_option("--address", line.dns.addresses, "A public address of this server")
       ->allow_extra_args(false);
   auto* trace = command(app, line, "trace", "The timeline of a message",
-                        [&line] { return run_trace(line.common, line.name); });
-  trace->add_option("ID", line.name, "Queue id or Message-ID")->required();
+                        [&line] { return run_trace(line.common, line.name, line.transcript); });
+  trace->add_option("ID", line.name, "Queue id, id of the API or Message-ID")->required();
+  trace->add_flag("--transcript", line.transcript, "And what was said with each server");
+  auto* why = command(app, line, "explain", "What a refusal means, who must act, and how",
+                      [&line] { return run_explain_reply(line.common, line.refusal); });
+  why->add_option("REPLY", line.refusal.words, "The answer, or a queue id or Message-ID")
+      ->required();
+  why->add_option("--lang", line.refusal.language, "en or pl; else by LANG")
+      ->check(CLI::IsMember({"en", "pl"}));
+  why->add_option("--host", line.refusal.host, "The server that said it");
   auto* send = command(app, line, "send", "Send a message",
                        [&line] { return run_send(line.common, line.send); });
   send->add_option("--from", line.send.from)->required();
@@ -100,6 +126,52 @@ void add_server_commands(CLI::App& app, CommandLine& line) {
       "--after", [&line](std::uint64_t after) { line.tail.after = after; },
       "Begin after this sequence number");
   tail->add_flag("--once", line.tail.once, "Print what is there and end");
+}
+
+void add_webhook_commands(CLI::App& app, CommandLine& line) {
+  auto* webhook = noun(app, "webhook", "Who is told of events");
+  const auto of_one = [&](const char* name, const char* sentence, std::function<int()> run) {
+    auto* made = command(*webhook, line, name, sentence, std::move(run));
+    made->add_option("ID", line.webhook.id)->required();
+    return made;
+  };
+  command(*webhook, line, "list", "All, with what came of the last day",
+          [&line] { return run_webhook_list(line.common); });
+  auto* add = command(*webhook, line, "add", "Tell a URL of events; prints the secret",
+                      [&line] { return run_webhook_add(line.common, line.webhook); });
+  add->add_option("URL", line.webhook.url)->required();
+  add->add_option("--event", line.webhook.events, "A type, email.* (the default) or *")
+      ->allow_extra_args(false);
+  add->add_option("--stream", line.webhook.streams, "Mail of this stream only")
+      ->allow_extra_args(false);
+  add->add_option("--format", line.webhook.format, "native, postmark, sendgrid or mailgun")
+      ->capture_default_str();
+  add->add_flag("--batch", line.webhook.batch, "Several events a call, as an array");
+  of_one("show", "One, with its secret",
+         [&line] { return run_webhook_show(line.common, line.webhook); });
+  of_one("enable", "Tell it again, what waits first",
+         [&line] { return run_webhook_status(line.common, line.webhook, true); });
+  of_one("disable", "Tell it nothing; what comes waits",
+         [&line] { return run_webhook_status(line.common, line.webhook, false); });
+  of_one("remove", "Forget it", [&line] { return run_webhook_remove(line.common, line.webhook); });
+  of_one("rotate", "A new secret; the old one signs too for a day",
+         [&line] { return run_webhook_rotate(line.common, line.webhook); });
+  of_one("test", "Send a test event now; 1: it was not taken",
+         [&line] { return run_webhook_test(line.common, line.webhook); });
+  of_one("events", "What it was told, newest first", [&line] {
+    return run_webhook_events(line.common, line.webhook);
+  })->add_option("--state", line.webhook.state, "pending, delivered or failed");
+  of_one("attempts", "The calls for one event",
+         [&line] { return run_webhook_attempts(line.common, line.webhook); })
+      ->add_option("EVENT", line.webhook.event)
+      ->required();
+  auto* replay = of_one("replay", "Send again what failed",
+                        [&line] { return run_webhook_replay(line.common, line.webhook); });
+  replay->add_option("--event", line.webhook.event, "This one, whatever became of it");
+  replay->add_option("--state", line.webhook.state, "failed (the default) or delivered");
+  replay->add_option("--since", line.webhook.since, "RFC 3339");
+  replay->add_option("--until", line.webhook.until, "RFC 3339");
+  replay->add_flag("--dry-run", line.common.dry_run, "Only count them");
 }
 
 void add_config_commands(CLI::App& app, CommandLine& line) {
@@ -155,6 +227,38 @@ void add_dkim_commands(CLI::App& app, CommandLine& line) {
                    line);
 }
 
+void add_key_commands(CLI::App& app, CommandLine& line) {
+  auto* key = noun(app, "key", "The keys of the API, which are SMTP passwords too");
+  auto* create = command(*key, line, "create", "A new key; its secret is shown this one time",
+                         [&line] { return run_key_create(line.common, line.key); });
+  create->add_option("NAME", line.key.name, "For people")->required();
+  create->add_option("--scope", line.key.scopes, "send (default), read or manage")
+      ->check(CLI::IsMember({"send", "read", "manage"}))
+      ->allow_extra_args(false);
+  create->add_option("--domain", line.key.domain, "Sends as this domain alone");
+  create->add_option("--stream", line.key.stream, "Sends in this stream alone");
+  create->add_option("--from", line.key.networks, "Good from this network alone, like 10.0.0.0/8")
+      ->allow_extra_args(false);
+  create->add_flag("--sandbox", line.key.sandbox, "pk_test_…: nothing leaves this machine");
+  create->add_flag("--sendgrid", line.key.sendgrid, "Spelled SG.…, for clients that insist");
+  command(*key, line, "list", "All keys, without their secrets",
+          [&line] { return run_key_list(line.common); });
+  command(*key, line, "revoke", "No key any more, from now on",
+          [&line] { return run_key_revoke(line.common, line.name); })
+      ->add_option("ID", line.name)
+      ->required();
+}
+
+void add_secret_commands(CLI::App& app, CommandLine& line) {
+  auto* srs = noun(app, "srs", "The secret in the senders of forwarded mail");
+  command(*srs, line, "rotate", "A new secret; the two before it read what they made", [&line] {
+    return run_srs_rotate(line.common, line.drop_older);
+  })->add_flag("--drop-older", line.drop_older, "It leaked: refuse what the older ones made");
+  auto* links = noun(app, "links", "The secret that signs unsubscribe, open and click links");
+  command(*links, line, "rotate", "A new secret; links that are out there work on",
+          [&line] { return run_links_rotate(line.common); });
+}
+
 void add_object_commands(CLI::App& app, CommandLine& line) {
   auto* domain = noun(app, "domain", "The domains that mail is accepted for");
   auto* add = command(*domain, line, "add", "A local or a relay domain",
@@ -170,6 +274,8 @@ void add_object_commands(CLI::App& app, CommandLine& line) {
       ->required();
 
   add_dkim_commands(app, line);
+  add_key_commands(app, line);
+  add_secret_commands(app, line);
 
   auto* user = noun(app, "user", "The accounts");
   auto* user_add = command(*user, line, "add", "A mailbox and login",
@@ -217,6 +323,38 @@ void add_report_commands(CLI::App& app, CommandLine& line) {
   list(tls, "list", "The reports, a line a policy", run_tls_reports);
 }
 
+void add_search_commands(CLI::App& app, CommandLine& line) {
+  auto* search = noun(app, "search", "Messages found, and the projection they are found in");
+  auto* find = command(*search, line, "find", "Messages, newest first",
+                       [&line] { return run_search_find(line.common, line.search); });
+  find->add_option("QUERY", line.search.words, "Words, to: from: subject: tag: status: provider:…");
+  find->add_option("--limit", line.search.limit)->check(CLI::Range(1, 1000));
+  command(*search, line, "status", "How far lists and statistics are",
+          [&line] { return run_search_status(line.common); });
+  command(*search, line, "rebuild", "Fill them anew out of the event log",
+          [&line] { return run_search_rebuild(line.common); });
+  auto* stats = command(app, line, "stats", "What became of mail: counts and delivery times",
+                        [&line] { return run_stats(line.common, line.search); });
+  stats->add_option("--by", line.search.group_by,
+                    "day, hour, provider, stream, tag… or two of them");
+  stats->add_option("--format", line.search.format)->check(CLI::IsMember({"table", "csv"}));
+  auto* out = command(app, line, "export", "Every message or event, a line each",
+                      [&line] { return run_export(line.common, line.search); });
+  out->add_option("WHAT", line.search.kind)->required()->check(CLI::IsMember({"emails", "events"}));
+  out->add_option("QUERY", line.search.words, "Of emails: as for search find");
+  out->add_option("--format", line.search.format)->check(CLI::IsMember({"ndjson", "csv"}));
+  for (auto* each : {stats, out}) {
+    each->add_option("--since", line.search.since, "2026-11-01, RFC 3339, or back from now: 7d");
+    each->add_option("--until", line.search.until);
+  }
+  auto* erase =
+      command(app, line, "erase", "Forget a person: log, lists, and with --mailbox letters",
+              [&line] { return run_erase(line.common, line.search); });
+  erase->add_option("ADDRESS", line.search.address)->required();
+  erase->add_flag("--dry-run", line.common.dry_run, "Say what would change");
+  erase->add_flag("--mailbox", line.search.mailbox, "The letters in the mailbox too");
+}
+
 void add_filters(CLI::App* app, CommandLine& line) {
   app->add_option("ID", line.queue.ids);
   app->add_option("--to", line.queue.to, "Part of a recipient");
@@ -256,6 +394,64 @@ void add_queue_commands(CLI::App& app, CommandLine& line) {
   }
 }
 
+void add_suppression_commands(CLI::App& app, CommandLine& line) {
+  auto* suppression = noun(app, "suppression", "Who gets no mail of a stream, and why");
+  const auto add = [&](const char* name, const char* sentence,
+                       int (*run)(const Common&, const SuppressionOptions&)) {
+    auto* made = command(*suppression, line, name, sentence,
+                         [&line, run] { return run(line.common, line.suppression); });
+    made->add_option("--stream", line.suppression.stream, "Of this stream; * is all");
+    return made;
+  };
+  const auto reason = [&line](CLI::App* app) {
+    app->add_option("--reason", line.suppression.reason,
+                    "bad_mailbox, complained, unsubscribed or manual");
+  };
+  auto* list = add("list", "All entries", run_suppression_list);
+  list->add_option("ADDRESS", line.suppression.address, "Or part of one");
+  reason(list);
+  auto* put = add("add", "Send an address no more mail", run_suppression_add);
+  put->add_option("ADDRESS", line.suppression.address)->required();
+  put->add_option("--note", line.suppression.note, "For who asks why");
+  put->add_option("--expires", line.suppression.expires, "After so long, like 30d");
+  reason(put);
+  auto* remove = add("remove", "Send an address mail again", run_suppression_remove);
+  remove->add_option("ADDRESS", line.suppression.address)->required();
+  remove->add_flag("--dry-run", line.common.dry_run, "Say what would change");
+  add("why", "Why an address gets no mail; 1: it gets none", run_suppression_why)
+      ->add_option("ADDRESS", line.suppression.address)
+      ->required();
+  auto* import = add("import", "A list of this or another service", run_suppression_import);
+  import->add_option("FILE", line.suppression.file, "- is stdin")->required();
+  import->add_flag("--dry-run", line.common.dry_run, "Say what would change");
+  reason(import);
+  auto* out = add("export", "All entries as CSV", run_suppression_export);
+  out->add_option("FILE", line.suppression.file, "Without it: stdout");
+  reason(out);
+}
+
+void add_stream_commands(CLI::App& app, CommandLine& line) {
+  auto* stream = noun(app, "stream", "The kinds of mail that are kept apart");
+  command(*stream, line, "list", "All streams", [&line] { return run_stream_list(line.common); });
+  const auto add = [&](const char* name, const char* sentence,
+                       int (*run)(const Common&, const StreamOptions&)) {
+    auto* made = command(*stream, line, name, sentence,
+                         [&line, run] { return run(line.common, line.stream); });
+    made->add_option("ID", line.stream.id)->required();
+    made->add_option("--name", line.stream.name, "For people");
+    for (const auto& [option, value] : {std::pair("--track-opens", &line.stream.track_opens),
+                                        std::pair("--track-clicks", &line.stream.track_clicks)})
+      made->add_option(option, *value, "on or off, where a message does not say")
+          ->check(CLI::IsMember({"on", "off"}));
+    return made;
+  };
+  add("add", "A stream of its own", run_stream_add)
+      ->add_option("--kind", line.stream.kind, "transactional or bulk")
+      ->required();
+  add("change", "Its name and what is tracked", run_stream_change)
+      ->add_flag("--archive", line.stream.archived, "It takes no new mail");
+}
+
 int run(int argc, char** argv) {
   CommandLine line;
   CLI::App app("Goniec: a mail server that proves what it delivers", "goniec");
@@ -264,10 +460,14 @@ int run(int argc, char** argv) {
   app.add_option("--config", line.common.config_file, "The config file")->capture_default_str();
   app.add_flag("--json", line.common.json, "One JSON document");
   add_server_commands(app, line);
+  add_webhook_commands(app, line);
   add_config_commands(app, line);
   add_object_commands(app, line);
   add_queue_commands(app, line);
   add_report_commands(app, line);
+  add_search_commands(app, line);
+  add_suppression_commands(app, line);
+  add_stream_commands(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

@@ -13,7 +13,7 @@ namespace {
 
 // Of the ten seconds that an end may take; the rest is for what comes after the deliveries.
 constexpr Duration drain_time = std::chrono::seconds(9);
-// What DNS answers by then is of use yet; a server that is silent is waited for no longer.
+// What DNS and the web answer by then is of use yet; who is silent is waited for no longer.
 constexpr Duration last_lookups = std::chrono::seconds(1);
 constexpr std::size_t reader_threads = 2;
 
@@ -58,15 +58,14 @@ Result<void> Node::State::make_shard() {
       [context = client_tls](std::unique_ptr<Stream> plain, std::string host, Moment deadline) {
         return secure_web(context, std::move(plain), std::move(host), deadline);
       });
+  made.http->bound_connects(made.loop.clock());
   NodeCore::make_shard(made, World{made.loop, made.network, *made.resolver, *made.http, *offload});
   shards.push_back(std::move(shard));
   return {};
 }
 
 Result<void> Node::State::open_store() {
-  StoreOptions options;
-  options.path = storage_path;
-  options.log = &log;
+  StoreOptions options = store_options(settings(), log);
   options.apply = ApplyMode::own_thread;
   TRY(disk.make_directory(options.path));
   store = TRY(open_sqlite_store(options, disk, clock));
@@ -91,19 +90,30 @@ Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Met
   auto certificates = TRY(state->load_tls());
   TRY(state->own_storage());
   TRY(state->open_store());
+  state->keep_transcript = [raw = state.get()](MessageId id, std::string site, std::string text) {
+    if (raw->transcripts)
+      raw->transcripts->keep({id, raw->clock.now(), std::move(site), std::move(text)});
+  };
+  state->bounces = TRY(read_bounce_rules(state->settings()));
   TRY(state->make_parts(reader_threads, nullptr));
   const std::size_t count = shard_count(state->settings());
   for (std::size_t i = 0; i < count; ++i) TRY(state->make_shard());
   TRY(state->bind_listeners());
   TRY(state->drop_privileges());
   state->make_reports();
+  TRY(state->make_hooks());
+  state->make_streams();
+  state->open_transcripts();
   state->run_shards();
+  state->start_projection();
   state->api = state->make_api();
   NodeShard& first = *state->shards.front();
   first.run([&] {
     state->start_duties(first);
     state->start_certificates(std::move(certificates));
     state->start_reports();
+    state->hooks->start();
+    state->start_streams();
   });
   Result<void> opened = state->open_sockets();
   if (opened) {
@@ -128,10 +138,14 @@ void Node::State::drain() {
                           std::shared_ptr<std::promise<void>> done) {
       const bool is_first = &shard == state.shards.front().get();
       shard.resolver->end_by(shard.loop.clock().moment() + last_lookups);
+      shard.http->end_by(shard.loop.clock().moment() + last_lookups);
       if (is_first) {
+        state.live_tails.stop();
         co_await state.certificates->stop();
         co_await state.report_intake->stop();
         co_await state.report_sending->stop();
+        co_await state.hooks->stop();
+        co_await state.stop_streams();
       }
       co_await state.NodeCore::stop(shard, is_first ? ShardRole::first : ShardRole::other, until);
       done->set_value();
@@ -170,6 +184,7 @@ Node::~Node() {
   if (!state_) return;
   state_->api.reset();
   state_->offload.reset();
+  state_->projector.reset();
   state_->readers.reset();
   state_->committer.reset();
   state_->shards.clear();
@@ -178,6 +193,7 @@ Node::~Node() {
 void Node::wait() {
   state_->stop_asked.get_future().wait();
   state_->drain();
+  state_->stop_projection();
   ::unlink((state_->storage_path + "/listeners.json").c_str());
   state_->end_shards();
 }
@@ -200,28 +216,30 @@ Result<void> Node::State::reload() {
   const Config& fresh = loaded->config;
   LoadedCertificates loaded_pairs = TRY(load_certificates(disk, certificate_files(fresh)));
   std::shared_ptr<const TlsContext> server = loaded_pairs.context;
+  const auto rules = TRY(read_bounce_rules(fresh));
   TRY(directory->reload_alias_files(fresh.local.aliases));
   // From here nothing can fail: the old config is replaced as a whole.
   {
     std::lock_guard lock(mutex);
     server_tls = server;
     certificates_in_use = loaded_pairs.in_use;
+    bounces = rules;
     pop3_now = std::make_shared<const Pop3Options>(pop3_options(fresh, server));
     inbound_now = std::make_shared<const InboundOptions>(inbound_for(fresh, std::move(server)));
   }
   shards.front()->loop.post(
       [this, pairs = std::move(loaded_pairs)]() mutable { certificates->set(std::move(pairs)); });
-  queue->set_options(queue_options(fresh));
+  queue->set_options(queue_options(fresh, rules));
   logins->set_limits(login_limits(fresh));
   admission->set_limits(admission_limits(fresh));
   for (auto& shard : shards) {
     NodeShard& parts = *shard;
-    parts.loop.post(
-        [&parts, hosts = hosts_options(fresh), dispatch = dispatcher_options(fresh)]() mutable {
-          parts.hosts->set_options(std::move(hosts));
-          parts.probe->set_options(dispatch);
-          parts.dispatcher->set_options(std::move(dispatch));
-        });
+    parts.loop.post([&parts, hosts = hosts_options(fresh), dispatch = dispatch_options(fresh),
+                     ask = dispatcher_options(fresh)]() mutable {
+      parts.hosts->set_options(std::move(hosts));
+      parts.probe->set_options(std::move(ask));
+      parts.dispatcher->set_options(std::move(dispatch));
+    });
   }
   if (!same_listeners(fresh, settings()))
     say(LogLevel::warning, "reload.listeners",

@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include "api/routes.h"
+#include "app/config_page.h"
+#include "app/dns_facts.h"
 #include "app/node_parts.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "net/ask.h"
 #include "trust/passwords.h"
 
 namespace goniec {
@@ -127,9 +130,28 @@ Task<std::string> Node::State::explain_route(Address address) {
   co_return std::move(json).take();
 }
 
+Task<Result<DnsAdvice>> Node::State::advise_on_dns(Domain domain) {
+  constexpr Duration patience = std::chrono::seconds(10);
+  World& world = *shards.front()->world;
+  DnsAdviceFacts facts;
+  {
+    std::lock_guard lock(mutex);
+    facts = dns_facts(settings(), domain);
+    add_certificate(facts, certificates_in_use);
+  }
+  facts.now = clock.now();
+  for (const SigningKey& key : signing_keys.all())
+    if (key.domain == domain && key.state != SigningKeyState::retired)
+      facts.keys.push_back({key.selector, key.record()});
+  Findings findings;
+  auto judge = [&facts](Findings& known) { return advise_dns(known, facts); };
+  co_return co_await ask(world.loop, world.resolver, findings,
+                         world.loop.clock().moment() + patience, judge);
+}
+
 std::unique_ptr<ApiContext> Node::State::make_api() {
   NodeShard& shard = *shards.front();
-  return std::unique_ptr<ApiContext>(new ApiContext{
+  std::unique_ptr<ApiContext> made(new ApiContext{
       .world = *shard.world,
       .queue = *queue,
       .directory = *directory,
@@ -138,11 +160,28 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
       .metrics = metrics,
       .log = log,
       .signing_keys = signing_keys,
+      .forwarding = forwarding,
+      .templates = templates,
+      .api_keys = api_keys,
+      .logins = *logins,
+      .idempotency = idempotency,
+      .webhooks = webhooks,
+      .hook_log = *hook_log,
+      .sessions = sessions,
+      .streams = streams,
+      .suppressions = suppressions,
+      .links = links,
       .version = GONIEC_VERSION,
       .pid = ::getpid(),
       .own_uid = ::getuid(),
       .started_at = clock.now(),
+      .look_at_webhook = [this](const std::string& id) { hooks->look(id); },
+      .test_webhook =
+          [this](std::shared_ptr<const Webhook> webhook) { return test_hook(std::move(webhook)); },
+      .web_url = [this] { return web_url(); },
+      .smtp_ports_json = [this] { return smtp_ports_json(); },
       .intake = [this] { return inbound_options_now()->intake; },
+      .message_octets = [this] { return inbound_options_now()->limits.message_octets; },
       .listeners_json = [this] { return listeners_json(); },
       .certificates_json = [this] { return certificates_json(); },
       .send_reports = [this] { return report_sending->send_now(); },
@@ -155,6 +194,7 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
             return directory->reload_alias_files(std::move(files));
           },
       .look_for_keys = [this] { return key_watch->look(); },
+      .dns_advice = [this](Domain domain) { return advise_on_dns(std::move(domain)); },
       .explain_route = [this](Address address) { return explain_route(std::move(address)); },
       .make_password = [](std::string password,
                           bool scram) { return make_password_record(std::move(password), scram); },
@@ -167,24 +207,72 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
               if (trusted == std::to_string(uid) || (name && trusted == *name)) return true;
             return false;
           },
+      .bounces = [this] { return bounces_now(); },
+      .live_tails = &live_tails,
+      .search = search.get(),
+      .rebuild_search = [this] { projector->rebuild(); },
+      .erase_rows = [this](std::string address, std::string by,
+                           bool dry_run) -> Task<Result<std::uint64_t>> {
+        return erase_rows(std::move(address), std::move(by), dry_run);
+      },
   });
+  tell_of_itself(*made);
+  return made;
 }
 
-Task<HttpReply> Node::State::answer_http(ApiDoor door, HttpCall call) {
+// What the dashboard asks of the server's own state.
+void Node::State::tell_of_itself(ApiContext& context) {
+  context.transcripts = transcripts.get();
+  context.queue_history = [this] {
+    return depth_watch ? depth_watch->samples() : std::vector<DepthSample>{};
+  };
+  context.settings_json = [this] {
+    std::lock_guard lock(mutex);
+    return settings_json(config);
+  };
+  context.retention_json = [this] {
+    std::lock_guard lock(mutex);
+    return retention_json(config);
+  };
+  context.storage_octets = [path = settings().storage.path] { return storage_octets(path); };
+  context.config_file_json = [this] {
+    std::unique_lock lock(mutex);
+    const auto in_force = config.settings;
+    const auto file = settings().file;
+    lock.unlock();
+    return config_file_json(file, in_force);
+  };
+}
+
+ApiCall api_call_of(HttpCall call) {
   ApiCall api_call;
   api_call.method = std::move(call.method);
   const std::size_t mark = call.target.find('?');
   api_call.path = call.target.substr(0, mark);
   if (mark != std::string::npos)
     api_call.query = parse_query(std::string_view(call.target).substr(mark + 1));
+  api_call.headers = std::move(call.headers);
   api_call.body = std::move(call.body);
   api_call.peer = call.peer;
-  ApiReply reply = co_await answer_call(*api, door, std::move(api_call));
+  api_call.remote = call.remote;
+  api_call.secure = call.secure;
+  return api_call;
+}
+
+HttpReply http_reply_of(ApiReply reply) {
   HttpReply answer;
   answer.status = reply.status;
   answer.content_type = std::move(reply.content_type);
+  answer.headers = std::move(reply.headers);
+  answer.headers.emplace_back("Cache-Control", "no-store");
+  answer.headers.emplace_back("X-Content-Type-Options", "nosniff");
   answer.body = std::move(reply.body);
-  co_return answer;
+  answer.stream = std::move(reply.stream);
+  return answer;
+}
+
+Task<HttpReply> Node::State::answer_http(ApiDoor door, HttpCall call) {
+  co_return http_reply_of(co_await answer_call(*api, door, api_call_of(std::move(call))));
 }
 
 HttpHandler Node::State::handler(ApiDoor door) {

@@ -36,7 +36,13 @@ InboundOptions NodeCore::inbound_for(const Config& of, std::shared_ptr<const Tls
   InboundOptions options = inbound_options(of, std::move(tls));
   options.intake.signing = {&signing_keys, offload_door};
   options.intake.forwarding = &forwarding;
+  options.intake.idempotency = &idempotency;
+  options.intake.streams = stream_doors(of);
   return options;
+}
+
+StreamDoors NodeCore::stream_doors(const Config& of) {
+  return {&streams, &suppressions, &links, of.web.url, of.sandbox.domain};
 }
 
 namespace {
@@ -98,11 +104,21 @@ Result<void> NodeCore::make_parts(std::size_t reader_threads, Loop* driver) {
   logins = std::make_unique<Logins>(*directory, login_limits(settings()), metrics, doors.random);
   mailboxes = std::make_unique<Mailboxes>(*directory, *committer, *readers);
   admission = std::make_unique<Admission>(admission_limits(settings()), metrics);
-  queue = std::make_unique<Queue>(queue_options(settings()), *committer, *readers, metrics, log);
+  queue = std::make_unique<Queue>(queue_options(settings(), bounces), *committer, *readers, metrics,
+                                  log);
   TRY(signing_keys.open(*committer, *reader));
+  TRY(templates.open(*committer, *reader));
+  TRY(streams.open(*committer, *reader));
+  TRY(suppressions.open(*committer, *readers, *reader));
+  TRY(api_keys.open(*committer, *reader));
+  logins->use_keys(api_keys);
+  idempotency.open(*readers);
   TRY(forwarding.open(*directory, *committer, *reader, metrics));
+  TRY(links.open(*committer, *reader));
   intake = intake_options(settings());
   intake.forwarding = &forwarding;
+  intake.idempotency = &idempotency;
+  intake.streams = stream_doors(settings());
   intake.signing = {&signing_keys, offload_door};
   notices = std::make_unique<Notices>(*queue, *directory, intake, metrics, log);
   queue->set_notice_maker(*notices);
@@ -111,14 +127,20 @@ Result<void> NodeCore::make_parts(std::size_t reader_threads, Loop* driver) {
   return {};
 }
 
+DispatcherOptions NodeCore::dispatch_options(const Config& of) const {
+  DispatcherOptions options = dispatcher_options(of);
+  if (of.retention.transcripts > Duration{}) options.keep_transcript = keep_transcript;
+  return options;
+}
+
 void NodeCore::make_shard(ShardParts& parts, World world) {
   parts.world.emplace(world);
   Loop& loop = world.loop;
   parts.hosts = std::make_unique<Hosts>(hosts_options(settings()), *parts.world, mta_sts.get());
   parts.local = std::make_unique<LocalDelivery>(*directory, *readers, *queue, loop);
   parts.dispatcher =
-      std::make_unique<Dispatcher>(dispatcher_options(settings()), *parts.hosts, *queue,
-                                   *parts.local, outbound_tls, *parts.world, metrics, log);
+      std::make_unique<Dispatcher>(dispatch_options(settings()), *parts.hosts, *queue, *parts.local,
+                                   outbound_tls, *parts.world, metrics, log);
   parts.probe = std::make_unique<RecipientProbe>(dispatcher_options(settings()), *parts.hosts,
                                                  verified_recipients, outbound_tls, *parts.world);
   queue->add_shard(loop, *parts.dispatcher);
@@ -154,13 +176,48 @@ void NodeCore::make_shard(ShardParts& parts, World world) {
       .admit = [this](const IpAddress& address) { return admit_reader(address); },
   });
   parts.pop3_acceptor = std::make_unique<Pop3Acceptor>(*parts.pop3);
-  parts.web = std::make_unique<HttpServer>(loop, HttpServerOptions{});
+  HttpServerOptions web;
+  web.body_octets = std::max<std::uint64_t>(web.body_octets, web_body_octets(settings()));
+  web.visit = [this](const Endpoint& remote) { return admit_visitor(remote.address); };
+  parts.web = std::make_unique<HttpServer>(loop, std::move(web));
 }
 
 Pop3Admission NodeCore::admit_reader(const IpAddress& address) {
   Admission::Answer answer = admission->admit(address, store->health().sealed);
   if (answer.refusal) return Pop3Admission{nullptr, answer.refusal->lines.at(0)};
   return Pop3Admission{std::make_shared<Admission::Ticket>(std::move(answer.ticket)), {}};
+}
+
+namespace {
+
+// A connection of the web: a place among all, and the memory of its bodies among the messages being
+// received. A body becomes JSON, parts and a message before it is let go: it counts for them all.
+class Visitor final : public HttpVisit {
+ public:
+  Visitor(Admission& admission, Admission::Ticket ticket)
+      : admission_(admission), ticket_(std::move(ticket)) {}
+  bool cover(std::size_t body_octets) override {
+    constexpr std::size_t copies = 4, free_octets = 16 * 1024;  // as a session's own buffers
+    if (body_octets == 0) charge_ = {};
+    if (body_octets <= free_octets) return true;
+    if (!charge_) charge_ = admission_.take_draft(copies * body_octets);
+    return charge_ && charge_.cover(copies * body_octets);
+  }
+  void welcome() override { ticket_.logged_in(); }
+
+ private:
+  Admission& admission_;
+  Admission::Ticket ticket_;
+  Admission::Charge charge_;
+};
+
+}  // namespace
+
+std::unique_ptr<HttpVisit> NodeCore::admit_visitor(const IpAddress& address) {
+  // Also of a store that is out of order the web can tell.
+  Admission::Answer answer = admission->admit(address, false);
+  if (answer.refusal) return nullptr;
+  return std::make_unique<Visitor>(*admission, std::move(answer.ticket));
 }
 
 Task<bool> NodeCore::is_over_quota(Loop& loop, Address mailbox, std::uint64_t octets) {
@@ -183,6 +240,11 @@ void NodeCore::start_duties(ShardParts& parts) {
   sweeps->start();
   key_watch = std::make_unique<KeyWatch>(*parts.world, signing_keys, KeyWatchOptions{}, log);
   key_watch->start();
+  api_upkeep = std::make_unique<ApiUpkeep>(loop, *committer, api_keys, idempotency,
+                                           ApiUpkeepOptions{}, metrics);
+  api_upkeep->start();
+  depth_watch = std::make_unique<DepthWatch>(loop, *queue, DepthWatchOptions{});
+  depth_watch->start();
 }
 
 Task<void> NodeCore::stop(ShardParts& parts, ShardRole role, Moment until) {
@@ -193,6 +255,8 @@ Task<void> NodeCore::stop(ShardParts& parts, ShardRole role, Moment until) {
   co_await parts.dispatcher->stop(until);
   if (role == ShardRole::other) co_return;
   if (key_watch) co_await key_watch->stop();  // the simulation has none
+  if (api_upkeep) co_await api_upkeep->stop();
+  if (depth_watch) co_await depth_watch->stop();
   co_await sweeps->stop();
   co_await queue->stop(parts.world->loop);
   co_await event_log->stop();

@@ -9,18 +9,26 @@
 #include <memory>
 #include <mutex>
 
+#include "accounts/api_keys.h"
 #include "accounts/directory.h"
 #include "accounts/forwarding.h"
+#include "accounts/links.h"
 #include "accounts/login.h"
 #include "accounts/mailbox.h"
 #include "accounts/signing_keys.h"
+#include "accounts/streams.h"
+#include "accounts/suppressions.h"
+#include "accounts/templates.h"
 #include "accounts/verify_cache.h"
 #include "app/options.h"
+#include "duties/api_upkeep.h"
+#include "duties/depth_watch.h"
 #include "duties/key_watch.h"
 #include "duties/maillog.h"
 #include "duties/notices.h"
 #include "duties/sweeps.h"
 #include "inbound/acceptor.h"
+#include "intake/idempotency.h"
 #include "net/http_server.h"
 #include "net/tls.h"
 #include "outbound/dispatcher.h"
@@ -67,14 +75,24 @@ struct NodeCore {
   std::unique_ptr<Mailboxes> mailboxes;
   std::unique_ptr<Admission> admission;
   VerifyCache verified_recipients;
+  // Set before make_parts(); a reload replaces it, under the mutex.
+  std::shared_ptr<const BounceRules> bounces = std::make_shared<const BounceRules>();
   std::unique_ptr<Queue> queue;
   std::unique_ptr<Notices> notices;
   SigningKeys signing_keys;
+  Templates templates;
+  Streams streams;
+  Suppressions suppressions;
+  ApiKeys api_keys;
+  Idempotency idempotency;
   Forwarding forwarding;
+  Links links;
   IntakeOptions intake;
   std::unique_ptr<EventLog> event_log;  // on the first shard, and:
   std::unique_ptr<Sweeps> sweeps;
+  std::unique_ptr<DepthWatch> depth_watch;
   std::unique_ptr<KeyWatch> key_watch;
+  std::unique_ptr<ApiUpkeep> api_upkeep;
 
   Offload* offload_door = nullptr;  // of the first shard
 
@@ -92,6 +110,10 @@ struct NodeCore {
   // Hears of each judged message, on its shard's loop. Set before the shards run.
   std::function<void(const JudgedMessage&)> message_judged;
 
+  // Where conversations with other servers go, from any shard's loop. Set before the shards are
+  // made; unset: nowhere.
+  std::function<void(MessageId, std::string site, std::string text)> keep_transcript;
+
   NodeCore(LoadedConfig loaded, LogSink& sink, Metrics& registry, NodeDoors given)
       : config(std::move(loaded)),
         storage_path(config.config.storage.path),
@@ -104,6 +126,10 @@ struct NodeCore {
     std::lock_guard lock(mutex);
     return inbound_now;
   }
+  std::shared_ptr<const BounceRules> bounces_now() const {
+    std::lock_guard lock(mutex);
+    return bounces;
+  }
   std::shared_ptr<const Pop3Options> pop3_options_now() const {
     std::lock_guard lock(mutex);
     return pop3_now;
@@ -113,7 +139,9 @@ struct NodeCore {
   // New connections get these.
   void use_certificates(std::shared_ptr<const TlsContext> context);
   // What a session is given by this configuration, with the keys and where to use them.
+  DispatcherOptions dispatch_options(const Config& of) const;
   InboundOptions inbound_for(const Config& of, std::shared_ptr<const TlsContext> tls);
+  StreamDoors stream_doors(const Config& of);
   Result<std::string> load_roots();  // gives what is to be trusted beside the system's, as PEM
   // REQUIRES the store. `driver`: the loop on which groups are made; null: a thread of its own.
   Result<void> make_parts(std::size_t reader_threads, Loop* driver);
@@ -126,6 +154,7 @@ struct NodeCore {
 
  private:
   std::shared_ptr<const OutboundTls> make_outbound_tls();
+  std::unique_ptr<HttpVisit> admit_visitor(const IpAddress& address);
   Pop3Admission admit_reader(const IpAddress& address);
   Task<bool> is_over_quota(Loop& loop, Address mailbox, std::uint64_t octets);
 };

@@ -5,11 +5,19 @@
 #include <mutex>
 #include <thread>
 
+#include "accounts/sessions.h"
+#include "accounts/webhooks.h"
 #include "api/call.h"
+#include "api/event_list.h"
+#include "api/public_pages.h"
 #include "app/node.h"
 #include "app/node_core.h"
+#include "duties/hooks.h"
+#include "duties/projector.h"
 #include "duties/report_sending.h"
 #include "duties/reporting.h"
+#include "duties/suppressing.h"
+#include "inbound/sandbox.h"
 #include "net/http_client.h"
 #include "net/resolver.h"
 #include "net/tcp.h"
@@ -17,6 +25,7 @@
 #include "run/offload.h"
 #include "run/shard.h"
 #include "run/system.h"
+#include "store/transcript_log.h"
 
 namespace goniec {
 
@@ -64,13 +73,24 @@ struct SystemDoors {
 };
 
 struct Node::State : SystemDoors, NodeCore {
+  std::unique_ptr<TranscriptLog> transcripts;  // null: it cannot be written; outlives the shards
   std::unique_ptr<OffloadPool> offload;
   std::vector<std::unique_ptr<NodeShard>> shards;
   std::vector<BoundListener> bound;
+  std::unique_ptr<Search> search;  // null: it cannot be opened
+  std::unique_ptr<Projector> projector;
+  LiveTails live_tails;
   std::unique_ptr<ApiContext> api;
   std::unique_ptr<Certificates> certificates;  // on the first shard, and:
   std::unique_ptr<ReportIntake> report_intake;
   std::unique_ptr<ReportSending> report_sending;
+  Webhooks webhooks;
+  Sessions sessions;
+  std::unique_ptr<HookLog> hook_log;
+  std::unique_ptr<Hooks> hooks;
+  std::unique_ptr<Suppressing> suppressing;
+  std::unique_ptr<Sandbox> sandbox;
+  std::unique_ptr<PublicPages> public_pages;
   std::promise<void> stop_asked;
   bool stop_was_asked = false;
 
@@ -86,6 +106,11 @@ struct Node::State : SystemDoors, NodeCore {
   Result<void> reload();
   void drain();
   void end_shards();
+  // projection.cc
+  void open_transcripts();  // before the shards run
+  void start_projection();
+  void stop_projection();
+  Task<Result<std::uint64_t>> erase_rows(std::string address, std::string by, bool dry_run);
   // listeners.cc
   Result<void> own_storage();  // root: the folder belongs to the user it will run as
   Result<void> bind_listeners();
@@ -100,17 +125,32 @@ struct Node::State : SystemDoors, NodeCore {
   void start_reports();                                // on the first shard's loop
   ReportSendingSettings report_sending_settings() const;
   std::string certificates_json() const;
-  HttpHandler web_handler(const ListenerOption& option);
+  HttpServer::Door web_door(const ListenerOption& option, HttpServer::Secure secure = {});
+  HttpScreening screen_web(const HttpCall& call);
   Task<HttpReply> answer_web(HttpCall call, bool trusted);
   Task<Result<std::unique_ptr<Stream>>> secure_visitor(std::unique_ptr<Stream> plain,
                                                        Moment deadline);
+  // webhooks.cc
+  Result<void> make_hooks();  // before the shards run
+  Task<void> mail_to_owner(Address to, std::string subject, std::string text);
+  Task<HookAttempt> test_hook(std::shared_ptr<const Webhook> webhook);
+  std::string web_url() const;
+  std::string smtp_ports_json() const;
+  // streams.cc
+  void make_streams();   // before the shards run
+  void start_streams();  // on the first shard's loop
+  Task<void> stop_streams();
   // node_calls.cc
   std::unique_ptr<ApiContext> make_api();
+  void tell_of_itself(ApiContext& context);
   HttpHandler handler(ApiDoor door);
   Task<HttpReply> answer_http(ApiDoor door, HttpCall call);
+  Task<Result<DnsAdvice>> advise_on_dns(Domain domain);
   Task<std::string> explain_route(Address address);
 };
 
+ApiCall api_call_of(HttpCall call);
+HttpReply http_reply_of(ApiReply reply);
 bool same_listeners(const Config& a, const Config& b);
 // Becomes `user` for good (groups too). not_permitted with the reason.
 Result<void> become_user(const std::string& user);

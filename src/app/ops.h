@@ -48,12 +48,12 @@ struct EventTail {
 };
 int run_event_tail(const Common& common, const EventTail& options);
 
-struct SendOptions {
+struct SendCommand {
   std::string from;
   std::vector<std::string> to;
   bool wait = false;
   std::string file;  // "" = a short test message, "-" = stdin
 };
-int run_send(const Common& common, const SendOptions& options);
+int run_send(const Common& common, const SendCommand& options);
 
 }  // namespace goniec

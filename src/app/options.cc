@@ -1,6 +1,8 @@
 // See options.h.
 #include "app/options.h"
 
+#include "config/bounce_rules.h"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -96,8 +98,9 @@ std::size_t share_of_memory(std::size_t wanted) {
 
 }  // namespace
 
-QueueOptions queue_options(const Config& config) {
+QueueOptions queue_options(const Config& config, std::shared_ptr<const BounceRules> bounces) {
   QueueOptions options;
+  options.bounces = std::move(bounces);
   options.retry.schedule = config.retry.schedule;
   options.retry.expire = config.retry.expire;
   options.retry.expire_notice = std::min<Duration>(config.retry.expire, std::chrono::hours(48));
@@ -106,6 +109,28 @@ QueueOptions queue_options(const Config& config) {
   options.keep_bodies = config.retention.bodies;
   options.limits.window_octets = share_of_memory(options.limits.window_octets);
   return options;
+}
+
+// Where the journal is small, so is what waits for the database, and the database's log: then
+// little has to be read at a start after a crash.
+StoreOptions store_options(const Config& config, LogSink& log) {
+  constexpr std::uint64_t block = 4096, applies_a_file = 4;
+  StoreOptions options;
+  options.path = config.storage.path;
+  options.log = &log;
+  StoreLimits& limits = options.limits;
+  limits.journal_file_octets = config.storage.journal / limits.journal_files / block * block;
+  limits.apply_octets =
+      std::min<std::uint64_t>(limits.apply_octets, limits.journal_file_octets / applies_a_file);
+  limits.checkpoint_octets =
+      std::min<std::uint64_t>(limits.checkpoint_octets, limits.journal_file_octets);
+  return options;
+}
+
+Result<std::shared_ptr<const BounceRules>> read_bounce_rules(const Config& config) {
+  auto rules = load_bounce_rules(config.bounces.rules);
+  if (!rules) return fail(ErrorKind::config, text_of(rules.error()));
+  return std::make_shared<const BounceRules>(std::move(*rules));
 }
 
 CommitterLimits committer_limits() {
@@ -195,6 +220,12 @@ std::vector<CertificateFiles> certificate_files(const Config& config) {
   return files;
 }
 
+std::uint64_t web_body_octets(const Config& config) {
+  // Base64 of the message (RFC 4648 §4), and JSON around it.
+  constexpr std::uint64_t margin_octets = 1u << 20;
+  return config.limits.message_size / 3 * 4 + margin_octets;
+}
+
 MaillogOptions maillog_options(const Config& config) {
   MaillogOptions options;
   options.to = config.log.to;
@@ -214,8 +245,18 @@ MaillogOptions maillog_options(const Config& config) {
   return options;
 }
 
+std::string sandbox_socket(const Config& config) {
+  return config.storage.path + "/sandbox.sock";
+}
+
 RouteTable route_table(const Config& config) {
   std::vector<RouteRule> rules;
+  RouteRule sandbox;
+  sandbox.domains = {config.sandbox.everything ? "*" : config.sandbox.domain.ascii()};
+  sandbox.transport = Transport::lmtp_unix;
+  sandbox.host = sandbox_socket(config);
+  sandbox.name = "sandbox";
+  rules.push_back(std::move(sandbox));
   for (const RouteOption& route : config.routes) {
     RouteRule rule;
     rule.domains = route.domains;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr auto send_patience = std::chrono::minutes(10);
 
-std::string test_message(const SendOptions& options) {
+std::string test_message(const SendCommand& options) {
   std::string to;
   for (const auto& each : options.to) to += (to.empty() ? "" : ", ") + each;
   return fmt::format(
@@ -24,7 +24,7 @@ std::string test_message(const SendOptions& options) {
       options.from, to, to_rfc5322(SystemClock().now()));
 }
 
-Result<std::string> message_of(const SendOptions& options) {
+Result<std::string> message_of(const SendCommand& options) {
   if (options.file.empty()) return test_message(options);
   if (options.file == "-") {
     return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
@@ -75,7 +75,7 @@ int wait_for(const Common& common, const ServerClient& client, const std::string
 
 }  // namespace
 
-int run_send(const Common& common, const SendOptions& options) {
+int run_send(const Common& common, const SendCommand& options) {
   const auto client = client_of(common);
   if (!client) return client.error();
   const auto message = message_of(options);

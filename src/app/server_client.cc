@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "api/call.h"
+#include "api/export.h"
 #include "base/text.h"
 #include "net/http_client.h"
 #include "net/tcp.h"
@@ -36,6 +37,20 @@ Error explained(Error error, const std::string& socket) {
 
 Result<JsonValue> ServerClient::call(std::string_view method, std::string_view target,
                                      std::string body) const {
+  const HttpResponse response = TRY(fetch(method, target, std::move(body)));
+  return JsonValue::parse(response.body);
+}
+
+Result<ServerClient::Lines> ServerClient::lines(std::string_view target) const {
+  HttpResponse response = TRY(fetch("GET", target, {}));
+  Lines page{std::move(response.body), {}};
+  for (auto& [name, value] : response.headers)
+    if (equal_ignoring_case(name, export_next_header)) page.next = std::move(value);
+  return page;
+}
+
+Result<HttpResponse> ServerClient::fetch(std::string_view method, std::string_view target,
+                                         std::string body) const {
   Shard shard;
   SystemNetwork network(shard);
   HttpClient client(network, nullptr);
@@ -51,7 +66,7 @@ Result<JsonValue> ServerClient::call(std::string_view method, std::string_view t
   if (response->status < 200 || response->status > 299) {
     return std::unexpected(error_of_reply(response->status, response->body));
   }
-  return JsonValue::parse(response->body);
+  return *std::move(response);
 }
 
 }  // namespace goniec

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "run/world.h"
 
 namespace goniec {
 
@@ -17,9 +18,16 @@ class ServerClient {
   // The parsed body of a 2xx reply. `target` is encoded already: "/api/v1/queue?to=x".
   Result<JsonValue> call(std::string_view method, std::string_view target,
                          std::string body = {}) const;
+  // A page of lines (api/export.h); `next` "": it was the last.
+  struct Lines {
+    std::string text, next;
+  };
+  Result<Lines> lines(std::string_view target) const;
   Duration patience = std::chrono::minutes(10);
 
  private:
+  Result<HttpResponse> fetch(std::string_view method, std::string_view target,
+                             std::string body) const;
   std::string socket_;
 };
 

@@ -47,6 +47,7 @@ std::string stage_line(const JsonValue& stage) {
   line += tls_text(stage);
   append(line, "TLS had to be", stage.text_at("tls_required"));
   append(line, "->", stage.text_at("reply"));
+  append(line, "class", stage.text_at("class"));
   append(line, "next try", stage.text_at("next_at"));
   return line + "\n";
 }
@@ -70,12 +71,42 @@ std::string trace_text(const JsonValue& trace) {
   return out;
 }
 
-int run_trace(const Common& common, const std::string& id) {
+std::string transcript_text(const JsonValue& transcript) {
+  std::string out;
+  const auto attempts = transcript.at("attempts");
+  for (const auto& attempt : attempts ? attempts->items() : std::vector<JsonValue>()) {
+    const auto whole = attempt.at("whole");
+    out += fmt::format("\n{}  {}{}\n", attempt.text_at("at"), attempt.text_at("host"),
+                       whole && whole->boolean().value_or(false)
+                           ? ""
+                           : "  (the conversation is not kept; this is what the timeline knows)");
+    const auto lines = attempt.at("lines");
+    for (const auto& line : lines ? lines->items() : std::vector<JsonValue>()) {
+      const auto ms = line.at("ms");
+      const auto from = line.text_at("from");
+      out += fmt::format("  {:>7.0f} ms  {} {}\n", ms ? ms->real().value_or(0) : 0,
+                         from == "us"     ? "->"
+                         : from == "them" ? "<-"
+                                          : "  ",
+                         printable(line.text_at("text"), 2000));
+    }
+  }
+  return out.empty() ? "\nNo other server was spoken to.\n" : out;
+}
+
+int run_trace(const Common& common, const std::string& id, bool with_transcript) {
   const auto client = client_of(common);
   if (!client) return client.error();
-  const auto trace = client->call("GET", "/api/v1/trace?id=" + encode_percent(id));
+  auto trace = client->call("GET", "/api/v1/trace?id=" + encode_percent(id));
   if (!trace) return print_error(trace.error());
-  print(common.json ? trace->dump() + "\n" : trace_text(*trace));
+  std::string out = common.json ? trace->dump() + "\n" : trace_text(*trace);
+  if (with_transcript) {
+    const auto said = client->call(
+        "GET", "/api/v1/emails/" + encode_percent(trace->text_at("id")) + "/transcript");
+    if (!said) return print_error(said.error());
+    out = common.json ? said->dump() + "\n" : out + transcript_text(*said);
+  }
+  print(out);
   return exit_done;
 }
 

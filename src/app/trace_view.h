@@ -6,7 +6,7 @@
 
 namespace goniec {
 
-int run_trace(const Common& common, const std::string& id);
+int run_trace(const Common& common, const std::string& id, bool with_transcript);
 // The timeline as text, a stage a line.
 std::string trace_text(const JsonValue& trace);
 

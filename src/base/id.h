@@ -28,6 +28,15 @@ struct MessageId {
   Instant made_at() const;                                       // milliseconds
 };
 
+// The same id as a UUID of version 7 (RFC 9562 §5.7), and back: 48 bits of milliseconds since 1970,
+// which the id has, then the id itself. nullopt: not a UUID that stands for an id.
+std::string uuid_of(MessageId id);
+std::optional<MessageId> message_id_of_uuid(std::string_view text);
+
+// An event by its place in the log: "evt_" and 13 digits as above. It never changes.
+std::string event_id_of(std::uint64_t sequence);
+std::optional<std::uint64_t> sequence_of_event_id(std::string_view text);
+
 class MessageIdMaker {
  public:
   explicit MessageIdMaker(MessageId highest_known = {}) : last_(highest_known.value) {}

@@ -116,6 +116,31 @@ TEST(Size, KnowsBothKindsOfUnits) {
   }
 }
 
+TEST(MessageId, HasAUuidThatLeadsBackToIt) {
+  for (const std::uint64_t value :
+       {std::uint64_t{1}, std::uint64_t{0x123456789ABCDEF}, (std::uint64_t{1} << 63) - 1}) {
+    const MessageId id{value};
+    const std::string uuid = uuid_of(id);
+    ASSERT_EQ(uuid.size(), 36u);
+    EXPECT_EQ(uuid[14], '7') << "the version (RFC 9562 §4.2)";
+    EXPECT_NE(std::string_view("89ab").find(uuid[19]), std::string_view::npos) << "the variant";
+    EXPECT_EQ(message_id_of_uuid(uuid), id);
+    std::string other = uuid;
+    other[0] = other[0] == '0' ? '1' : '0';
+    EXPECT_EQ(message_id_of_uuid(other), std::nullopt) << "its time is not the id's";
+    EXPECT_EQ(message_id_of_uuid(uuid + "0"), std::nullopt);
+  }
+  EXPECT_EQ(message_id_of_uuid("00000000-0000-7000-8000-000000000000"), std::nullopt);
+  EXPECT_LT(uuid_of(MessageId{std::uint64_t{5} << 22}), uuid_of(MessageId{std::uint64_t{6} << 22}));
+}
+
+TEST(MessageId, NamesAnEventForEver) {
+  EXPECT_EQ(event_id_of(1), "evt_0000000000001");
+  EXPECT_EQ(sequence_of_event_id(event_id_of(123456789)), 123456789u);
+  EXPECT_EQ(sequence_of_event_id("evt_"), std::nullopt);
+  EXPECT_EQ(sequence_of_event_id("evx_0000000000001"), std::nullopt);
+}
+
 TEST(MessageId, TextOrderIsTimeOrder) {
   MessageIdMaker maker;
   const auto now = *parse_rfc3339("2026-11-23T06:10:01.123Z");

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/text.h"
+#include "config/bounce_rules.h"
 #include "config/config.h"
 #include "config/schema.h"
 
@@ -68,6 +69,8 @@ ConfigProblems check_config(const Config& config) {
   check_file(problems, config, 0, "delivery.roots", config.delivery.roots);
   for (const auto& file : config.local.aliases)
     check_file(problems, config, 0, "local.aliases", file);
+  if (const auto rules = load_bounce_rules(config.bounces.rules); !rules)
+    problems.insert(problems.end(), rules.error().begin(), rules.error().end());
   for (const auto& route : config.routes) check_password_file(problems, config, route);
   std::error_code ignored;
   if (std::filesystem::exists(config.storage.path, ignored) &&

@@ -60,6 +60,7 @@ class ConfigBuilder {
     config_.user_given = top.given("user");
     config_.shards = top.get<std::uint64_t>("shards");
     config_.storage.path = path_of(table("storage"), "path");
+    config_.storage.journal = table("storage").get<std::uint64_t>("journal");
   }
 
   void read_listeners() {
@@ -299,13 +300,31 @@ class ConfigBuilder {
                                           : LogStyle::postfix;
     if (config_.log.to != "stderr" && config_.log.to != "journal") check_log_path(log);
     const auto& retention = table("retention");
-    config_.retention = {retention.get<Duration>("events"), retention.get<Duration>("bodies")};
+    config_.retention = {
+        retention.get<Duration>("events"),      retention.get<Duration>("bodies"),
+        retention.get<Duration>("search"),      retention.get<Duration>("statistics"),
+        retention.get<Duration>("transcripts"), retention.get<std::uint64_t>("transcripts_size")};
+  }
+
+  void read_web_url(const TableValues& web) {
+    std::string url = web.has("url") ? web.get<std::string>("url") : std::string();
+    while (url.ends_with('/')) url.pop_back();
+    const bool good = (url.starts_with("https://") || url.starts_with("http://")) &&
+                      url.find_first_of(" \t<>\"'?#,") == std::string::npos && is_ascii(url);
+    if (!url.empty() && !good)
+      problems_.add(web.line_of("url"),
+                    "url is no address of a web server; fix: url = \"https://mail.example.pl\"");
+    config_.web.url = url.empty() ? "https://" + config_.hostname.ascii() : url;
   }
 
   void read_reports() {
     config_.web.challenges = path_of(table("web"), "challenges");
     if (config_.web.challenges.empty())
       config_.web.challenges = config_.storage.path + "/acme-challenge";
+    config_.webhooks.private_targets = table("webhooks").get<bool>("private_targets");
+    read_web_url(table("web"));
+    config_.sandbox = {table("sandbox").get<Domain>("domain"),
+                       table("sandbox").get<bool>("everything")};
     const auto& mode = table("mta_sts").get<std::string>("mode");
     config_.mta_sts = mode == "enforce"   ? MtaStsServing::enforce
                       : mode == "testing" ? MtaStsServing::testing
@@ -313,6 +332,7 @@ class ConfigBuilder {
     const auto& forward = table("forward");
     config_.forward = {forward.get<bool>("srs"), forward.get<Duration>("srs_valid"),
                        forward.get<bool>("seal")};
+    config_.bounces.rules = path_of(table("bounces"), "rules");
     const auto& reports = table("reports");
     if (reports.has("address")) config_.reports.address = reports.get<std::string>("address");
     config_.reports.send = reports.get<bool>("send");

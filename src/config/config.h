@@ -63,6 +63,17 @@ struct TrustOption {
 // What http and https listeners serve.
 struct WebOption {
   std::string challenges;  // folder of ACME http-01 tokens
+  std::string url;         // "https://mail.example.pl", without a slash at its end
+};
+
+// The receiver inside, for what must not leave.
+struct SandboxOption {
+  Domain domain;
+  bool everything = false;
+};
+
+struct WebhooksOption {
+  bool private_targets = false;
 };
 
 enum class MtaStsServing { off, testing, enforce };
@@ -72,6 +83,10 @@ struct ForwardOption {
   bool srs = true;
   Duration srs_valid{};
   bool seal = true;
+};
+
+struct BouncesOption {
+  std::string rules;  // folder; need not exist
 };
 
 struct ReportsOption {
@@ -141,11 +156,13 @@ struct LogOption {
 };
 
 struct RetentionOption {
-  Duration events{}, bodies{};
+  Duration events{}, bodies{}, search{}, statistics{}, transcripts{};
+  std::uint64_t transcripts_size = 0;  // octets, of all files
 };
 
 struct StorageOption {
   std::string path;
+  std::uint64_t journal = 0;  // octets, of all its files
 };
 
 struct Config {
@@ -161,8 +178,11 @@ struct Config {
   TlsOption tls;                        // [tls]: the default certificate
   std::vector<TlsOption> certificates;  // [tls], then each [[certificate]]
   WebOption web;
+  WebhooksOption webhooks;
+  SandboxOption sandbox;
   MtaStsServing mta_sts = MtaStsServing::off;
   ReportsOption reports;
+  BouncesOption bounces;
   ForwardOption forward;
   ResolverOption resolver;
   DeliveryOption delivery;

@@ -38,6 +38,7 @@ TEST(Config, a_hostname_and_a_listener_are_enough) {
   EXPECT_EQ(config.listeners[0].address.text(), "127.0.0.1:0");
   EXPECT_EQ(config.listeners[0].line, 2u);
   EXPECT_EQ(config.storage.path, "/var/lib/goniec");
+  EXPECT_EQ(config.storage.journal, 96u << 20);
   EXPECT_EQ(config.limits.message_size, 50u << 20);
   EXPECT_EQ(config.retry.schedule.size(), 7u);
   EXPECT_EQ(config.retry.expire, std::chrono::hours(120));
@@ -54,6 +55,7 @@ user = "mailman"
 shards = 1
 [storage]
 path = "store"
+journal = "3MiB"
 [[listener]]
 kind = "mx"
 address = "[::]:25"
@@ -100,6 +102,7 @@ events = "1w"
 )");
   EXPECT_EQ(config.hostname.ascii(), "mail.example.pl");
   EXPECT_EQ(config.storage.path, "/etc/goniec/store");
+  EXPECT_EQ(config.storage.journal, 3u << 20);
   EXPECT_EQ(config.listeners.at(0).trust.size(), 2u);
   EXPECT_EQ(config.listeners.at(2).address.text(), "127.0.0.1:8025");
   EXPECT_EQ(config.tls.certificate, "/etc/goniec/tls/fullchain.pem");

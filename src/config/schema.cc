@@ -32,6 +32,10 @@ constexpr auto options = std::to_array<OptionSpec>({
 
     {"storage.path", path, "\"/var/lib/goniec\"", "", 0, 0,
      "The folder of the store: queue, mailboxes, objects, events, and the socket goniec.sock."},
+    {"storage.journal", size, "\"96MiB\"", "", 384 << 10, 3ull << 30,
+     "Disk for what is acknowledged and not in the database yet: three files of a third each, "
+     "written over and over. A smaller journal moves mail into the database more often. A change "
+     "takes effect at a restart; files do not become shorter."},
 
     {"listener.kind", choice, "",
      "mx|submission|submissions|lmtp|pop3|pop3s|imap|imaps|http|https|admin", 0, 0,
@@ -42,8 +46,10 @@ constexpr auto options = std::to_array<OptionSpec>({
      "IP address and port; port 0 lets the system choose (see listeners.json). Default for admin: "
      "127.0.0.1:8025."},
     {"listener.trust", networks, "[]", "", 0, 0,
-     "Clients in these networks may relay here without AUTH (on http: may read /metrics). Default: "
-     "nobody."},
+     "Clients in these networks may relay here without AUTH. On http and https: may read /metrics, "
+     "and are proxies whose X-Forwarded-For (or Forwarded) and X-Forwarded-Proto name their "
+     "client. "
+     "Default: nobody."},
     {"listener.proxy_from", networks, "[]", "", 0, 0,
      "The PROXY protocol (v1, v2) is required from these addresses and refused from all others."},
 
@@ -92,6 +98,21 @@ constexpr auto options = std::to_array<OptionSpec>({
      "Folder whose files http listeners serve under /.well-known/acme-challenge/, for an ACME "
      "client with http-01 (docs/trust.md). Default: acme-challenge in the storage folder."},
 
+    {"web.url", text, "", "", 0, 0,
+     "Where people reach the https listener: links in mail (unsubscribe, opens, clicks) and to the "
+     "dashboard begin with it, so it must not change while such mail is read. Default: "
+     "https://HOSTNAME."},
+
+    {"sandbox.domain", host, "\"sandbox.goniec.test\"", "", 0, 0,
+     "Mail to this domain, and all that keys of the sandbox send, goes to a receiver inside this "
+     "server (docs/sandbox.md); nothing of it leaves the machine."},
+    {"sandbox.everything", boolean, "false", "", 0, 0,
+     "All mail that is not for a mailbox here goes to that receiver: for a server to try things "
+     "with (goniec try)."},
+
+    {"webhooks.private_targets", boolean, "false", "", 0, 0,
+     "Webhooks may lead to loopback and private addresses. Off: whoever may make a webhook cannot "
+     "reach what is behind this server with it."},
     {"mta_sts.mode", choice, "\"off\"", "off|testing|enforce", 0, 0,
      "The MTA-STS policy of our own that http and https listeners serve for each local domain, as "
      "https://mta-sts.DOMAIN/.well-known/mta-sts.txt; it names the hostname as the only MX."},
@@ -113,6 +134,10 @@ constexpr auto options = std::to_array<OptionSpec>({
      "Send DMARC and TLS reports about others each day, to the addresses that they publish."},
     {"reports.keep", duration, "\"400d\"", "", 86400, 100 * year,
      "Reports that were read are kept for so long."},
+
+    {"bounces.rules", path, "\"/etc/goniec/bounces.d\"", "", 0, 0,
+     "Folder with rule files (*.toml) that say what refusals of other servers mean; they are asked "
+     "before those built in (docs/bounces.md). It need not exist."},
 
     {"resolver.servers", endpoints, "[]", "", 0, 0,
      "DNS servers to ask, \"127.0.0.1:53\"; without a port 53. Default: those of the system."},
@@ -203,6 +228,17 @@ constexpr auto options = std::to_array<OptionSpec>({
      "The timeline of a message is kept for so long."},
     {"retention.bodies", duration, "\"0d\"", "", 0, 100 * year,
      "Header and body are kept for so long after the last recipient is settled."},
+    {"retention.search", duration, "\"90d\"", "", 0, 100 * year,
+     "Messages are listed and found for so long (whole days). Longer than events means that a "
+     "rebuild loses what is older."},
+    {"retention.statistics", duration, "\"730d\"", "", 0, 100 * year,
+     "Counts and delivery times are kept for so long. With \"0d\" here and for search there are no "
+     "lists and statistics at all (from the next start on)."},
+    {"retention.transcripts", duration, "\"14d\"", "", 0, 100 * year,
+     "What was said with other servers in each attempt is kept for so long, without secrets and "
+     "content. \"0d\": nothing is kept."},
+    {"retention.transcripts_size", size, "\"1GiB\"", "", 1 << 20, 1ull << 50,
+     "Of these at most so much; the oldest go first."},
 });
 
 constexpr std::array<std::string_view, 4> array_tables = {"certificate", "listener", "override",

@@ -170,6 +170,17 @@ std::string_view notification_name(std::string_view action) {
   return "delivery status notification";
 }
 
+// What is no step of a delivery, in words of its own.
+std::string fact_text(const Event& event, const JsonValue& data) {
+  std::string text(name_of(event.kind));
+  if (!event.recipient.empty()) text += fmt::format(" to=<{}>", printable(event.recipient));
+  for (const auto name : {"object", "key", "action", "stream", "reason"}) {
+    if (const auto value = data.text_at(name); !value.empty())
+      text += fmt::format(", {}={}", name, printable(value));
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<JsonValue> event_data_of(const Event& event) {
@@ -221,6 +232,19 @@ std::vector<LogRecord> records_of(const Event& event, const JsonValue& data) {
                                          printable(event.recipient), to ? to->items().size() : 0)));
       break;
     }
+    case suppressed:
+    case canceled:
+    case rescheduled:
+    case complained:
+    case opened:
+    case clicked:
+    case unsubscribed:
+    case suppression_added:
+    case suppression_removed:
+    case object_changed:
+    case webhook_disabled:
+      lines.push_back(record(event, "sight", fact_text(event, data)));
+      break;
   }
   return lines;
 }

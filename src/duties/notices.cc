@@ -11,7 +11,7 @@ constexpr std::uint64_t unasked_octets = 64 * 1024;
 
 bool returns_body(const Message& message, const Content& content, bool failure) {
   if (!failure) return false;
-  if (message.sender.requiretls) return false;  // RFC 8689 §5: a report travels as it can
+  if (message.sender.requiretls) return false;  // RFC 8689 §5: as if RET=HDRS
   switch (message.sender.ret) {
     case DsnReturn::full:
       return content.body_octets <= full_octets;
@@ -54,6 +54,7 @@ void Notices::add(std::vector<SpoolRequest>& requests, Loop& loop, DsnFacts fact
   draft.verified_sender = false;  // never a notice about a notice
   draft.transaction.sender.smtputf8 = composed.smtputf8;
   draft.transaction.sender.body = BodyType::eight_bit;
+  draft.transaction.sender.requiretls = original.sender.requiretls;  // RFC 8689 §5
   Recipient to;
   to.address = original.sender.address;
   draft.transaction.recipients.push_back(std::move(to));

@@ -4,11 +4,14 @@
 
 #include "base/text.h"
 #include "net/ask.h"
+#include "trust/unpack.h"
 
 namespace goniec {
 namespace {
 
 constexpr std::string_view dmarc_kind = "dmarc_pending", tls_kind = "tls_pending";
+constexpr std::string_view mail_scheme = "mailto:";
+constexpr std::size_t reply_octets = 64 * 1024;  // of a web server; nobody reads them
 
 }  // namespace
 
@@ -169,8 +172,32 @@ Task<std::size_t> ReportSending::send_dmarc(PendingKey key) {
   co_return mails;
 }
 
+// RFC 8460 §5.4; any 2xx is a success, a redirect is none.
+Task<bool> ReportSending::post(std::string url, const TlsReport& report) {
+  HttpRequest request;
+  request.method = "POST";
+  request.url = url;
+  request.headers = {{"Content-Type", "application/tlsrpt+gzip"}, {"User-Agent", "Goniec"}};
+  request.body = gzip(compose_tls_report(report));
+  request.response_limit = reply_octets;
+  request.only_public = options_.only_public();
+  const auto reply = co_await world_.http.fetch(std::move(request),
+                                                world_.loop.clock().moment() + options_.posting);
+  if (reply && reply->status / 100 == 2) {
+    sent_.add();
+    say(LogLevel::info, "report.sent", fmt::format("report sent to {}", printable(url, 200)));
+    co_return true;
+  }
+  say(LogLevel::warning, "report.unsent",
+      fmt::format(
+          "warning: a report to {} was not taken: {}", printable(url, 200),
+          reply ? fmt::format("HTTP status {}", reply->status) : printable(reply.error().message)));
+  co_return false;
+}
+
+// "mailto:a@b" with an address that mail goes to, or "https://…".
 Task<std::vector<std::string>> ReportSending::tls_destinations(PendingKey key, bool& try_later) {
-  std::vector<std::string> addresses;
+  std::vector<std::string> destinations;
   const DnsAnswer answer = co_await world_.resolver.lookup(
       "_smtp._tls." + key.domain, DnsType::txt, world_.loop.clock().moment() + options_.asking);
   try_later = answer.status == DnsStatus::temporary || answer.status == DnsStatus::bogus;
@@ -181,14 +208,20 @@ Task<std::vector<std::string>> ReportSending::tls_destinations(PendingKey key, b
   const auto record = tls_report_record_of(texts);
   const auto uris = record ? parse_tls_report_record(*record)
                            : Result<std::vector<std::string>>(std::vector<std::string>());
-  if (!uris) co_return addresses;
+  if (!uris) co_return destinations;
   for (const auto& uri : *uris) {
-    // https destinations are not posted to (docs/trust.md).
-    if (!starts_with_ignoring_case(uri, "mailto:")) continue;
-    if (const auto address = Address::parse(std::string_view(uri).substr(7)))
-      addresses.push_back(address->text());
+    if (!starts_with_ignoring_case(uri, mail_scheme)) {
+      destinations.push_back(uri);
+    } else if (const auto to = Address::parse(std::string_view(uri).substr(mail_scheme.size()))) {
+      destinations.push_back(std::string(mail_scheme) + to->text());
+    }
   }
-  co_return addresses;
+  co_return destinations;
+}
+
+bool ReportSending::waits(const PendingKey& key) const {
+  const auto tries = tries_.find(key);
+  return tries != tries_.end() && world_.loop.clock().moment() < tries->second.next;
 }
 
 Task<std::size_t> ReportSending::send_tls(PendingKey key) {
@@ -202,19 +235,38 @@ Task<std::size_t> ReportSending::send_tls(PendingKey key) {
         fmt::format("{}.{}", now.time_since_epoch().count() / 1'000'000, report->report_id);
   }
   bool try_later = false;
-  const auto addresses = co_await tls_destinations(key, try_later);
-  if (addresses.empty() && try_later && !is_too_old(key)) co_return 0;
-  std::size_t mails = 0;
-  for (const auto& to : addresses) {
-    const ReportMailFacts facts{settings.from, to, settings.reporter.hostname, now};
-    if (co_await send_mail(to, compose_tls_mail(*report, key.domain, facts))) ++mails;
+  const auto destinations = co_await tls_destinations(key, try_later);
+  if (destinations.empty() && try_later && !is_too_old(key)) co_return 0;
+  const Moment began = world_.loop.clock().moment();
+  Tries& tries = tries_.try_emplace(key, Tries{.first = began}).first->second;
+  std::size_t sent = 0;
+  bool failed = false;
+  for (const auto& to : destinations) {
+    if (tries.done.contains(to)) continue;
+    const bool by_mail = to.starts_with(mail_scheme);
+    const ReportMailFacts facts{settings.from, by_mail ? to.substr(mail_scheme.size()) : "",
+                                settings.reporter.hostname, now};
+    const bool taken =
+        by_mail ? co_await send_mail(facts.to, compose_tls_mail(*report, key.domain, facts))
+                : co_await post(to, *report);
+    failed = failed || !taken;
+    if (!taken) continue;
+    tries.done.insert(to);
+    ++sent;
   }
-  if (mails == 0 && !addresses.empty() && !is_too_old(key)) co_return 0;
+  if (failed && began - tries.first < options_.redelivery && !is_too_old(key)) {
+    const Duration longer = std::min(2 * tries.pause, options_.last_pause);
+    tries.pause = std::max(longer, options_.first_pause);
+    tries.next = world_.loop.clock().moment() + tries.pause;
+    co_return sent;
+  }
+  if (tries.done.empty()) dropped_.add();
+  tries_.erase(key);
   co_await forget(tls_kind, key);
-  co_return mails;
+  co_return sent;
 }
 
-Task<std::size_t> ReportSending::send_before(std::int64_t day) {
+Task<std::size_t> ReportSending::send_before(std::int64_t day, Pauses pauses) {
   std::size_t mails = 0;
   for (const auto& key : dmarc_.before(day)) {
     if (stopping_) co_return mails;
@@ -222,6 +274,7 @@ Task<std::size_t> ReportSending::send_before(std::int64_t day) {
   }
   for (const auto& key : tls_.before(day)) {
     if (stopping_) co_return mails;
+    if (pauses == Pauses::kept && waits(key)) continue;
     mails += co_await send_tls(key);
   }
   co_return mails;
@@ -231,7 +284,8 @@ Task<std::size_t> ReportSending::send_now() {
   while (busy_) co_await free_.wait();
   busy_ = true;
   co_await keep_changed();
-  const auto mails = co_await send_before(day_of(world_.loop.clock().now()) + 1);
+  const auto mails =
+      co_await send_before(day_of(world_.loop.clock().now()) + 1, Pauses::passed_over);
   busy_ = false;
   free_.notify_all();
   co_return mails;
@@ -261,7 +315,7 @@ Task<void> ReportSending::run() {
     co_await keep_changed();
     const Instant now = world_.loop.clock().now();
     if (!stopping_ && wanted_ && now - Instant(std::chrono::days(day_of(now))) > delay_)
-      co_await send_before(day_of(now));
+      co_await send_before(day_of(now), Pauses::kept);
     busy_ = false;
     free_.notify_all();
   }

@@ -86,7 +86,8 @@ Admission::Answer Admission::admit(const IpAddress& address, bool store_sealed) 
     answer.refusal = Reply(421, {4, 3, 2}, "too many sessions before login, try again later");
     answer.rule = "pressure.waiting";
   } else if (std::size_t& open = by_address_[key_of(address)];
-             open >= limits_.connections_per_address) {
+             // No address: a proxy, whose clients are counted elsewhere.
+             address != IpAddress() && open >= limits_.connections_per_address) {
     answer.refusal = Reply(421, {4, 7, 0},
                            fmt::format("too many connections from {}: at most {} at a time",
                                        address.text(), limits_.connections_per_address));

@@ -73,6 +73,50 @@ TEST(Checks, APrivateCallerIsJudgedAndNothingComesOfItUnlessItIsSaid) {
   EXPECT_EQ(desk.told, std::vector<std::string>{"dmarc.reject"});
 }
 
+TEST(Checks, ASenderIsDisprovedBySpfAloneAndNeverForAPrivateCallerWhoIsOnlyObserved) {
+  Desk desk;
+  SimResolver resolver(desk.loop);
+  resolver.add("soft.example", DnsType::txt, std::string("v=spf1 ip4:192.0.2.1 ~all"));
+  const auto disproved = [&](std::string_view client) {
+    return desk.bring(resolver, client, "client", "a@soft.example", "a@other.example")
+        .result.sender_disproved;
+  };
+  EXPECT_FALSE(disproved("192.0.2.1"));
+  EXPECT_TRUE(disproved("192.0.2.2"));
+  // Who is only observed may be a proxy: its address disproves nobody, who is told of a failure.
+  for (const char* client : {"127.0.0.1", "10.0.0.7", "fd00::1"}) EXPECT_FALSE(disproved(client));
+  desk.options.policy.private_callers = PrivateWay::apply;
+  EXPECT_TRUE(disproved("10.0.0.7"));
+}
+
+TEST(Checks, NoRecordOfAStrangerBringsALineIntoTheHeader) {
+  Desk desk;
+  const std::string evil = "\r\nX-Evil: 1\r\n\r\nbody";
+  for (const std::string& dmarc : {"v=DMARC1; p=reject" + evil, "v=DMARC1; p=none; sp=" + evil,
+                                   "v=DMARC1; p=none" + evil + "; np=x", "v=DMARC1" + evil}) {
+    for (const std::string& spf :
+         {"v=spf1 exists:" + evil, "v=spf1 exp=" + evil + " -all", "v=spf1 -all" + evil}) {
+      SimResolver fresh(desk.loop);
+      fresh.add("evil.example", DnsType::txt, spf);
+      fresh.add("_dmarc.evil.example", DnsType::txt, dmarc);
+      fresh.add("2.2.0.192.in-addr.arpa", DnsType::ptr, "evil.example" + evil);
+      const auto got =
+          desk.bring(fresh, "192.0.2.2", "evil.example", "a@evil.example", "a@evil.example");
+      const std::string& fields = got.result.fields;
+      for (auto at = fields.find("\r\n"); at != std::string::npos; at = fields.find("\r\n", at + 2))
+        EXPECT_TRUE(at + 2 == fields.size() || fields[at + 2] == '\t' || fields[at + 2] == ' ' ||
+                    fields.substr(at + 2).starts_with("X-Goniec-Junk"))
+            << fields;
+      EXPECT_EQ(got.result.results.find_first_of("\r\n"), std::string::npos) << got.result.results;
+      if (got.result.refusal)
+        for (const std::string& line : got.result.refusal->lines)
+          EXPECT_EQ(line.find_first_of("\r\n"), std::string::npos) << line;
+      for (const StageFact& stage : got.result.stages)
+        EXPECT_EQ(stage.reply.find_first_of("\r\n"), std::string::npos) << stage.reply;
+    }
+  }
+}
+
 TEST(Checks, SilentDnsHoldsAStrangersMailForCheckTimeAndAnObservedOneForASecondAndNotEachTime) {
   Desk desk;
   SimResolver deaf(desk.loop);

@@ -210,6 +210,7 @@ Verdict judge_recipient(const RecipientFacts& facts) {
     return defer(Reply(451, {4, 3, 0}, "whose return address (SRS) this is cannot be read now"),
                  "srs.wait");
   if (facts.srs) return judge_returned(*facts.srs, shown);
+  if (facts.unsubscribe) return accept("recipient.unsubscribe");
   switch (facts.kind) {
     case RecipientKind::unknown:
       return reject(Reply(550, {5, 1, 1}, fmt::format("<{}>: no such user here", shown)),

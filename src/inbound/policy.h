@@ -7,6 +7,7 @@
 //     srs.forged           it was not made here, or changed on its way            550 5.1.1
 //     srs.expired          it is older than forward.srs_valid                     550 5.1.1
 //     srs.malformed        it has not the form                                    550 5.1.3
+//     recipient.unsubscribe  a recipient of ours writes to get no more (intake/bulk) 250 2.1.5
 //     recipient.unknown    our domain, nobody of that name                        550 5.1.1
 //     recipient.quota      the mailbox is full                                    452 4.2.2
 //     recipient.local      a mailbox or an alias here                             250 2.1.5
@@ -53,6 +54,7 @@ struct RecipientFacts {
   std::optional<Reply> verified;  // kind verify: what the next hop said
   std::optional<SrsStatus> srs;   // it is an address of forwarding's (accounts/forwarding.h)
   bool store_silent = false;      // and whose, cannot be read now
+  bool unsubscribe = false;       // it takes a recipient's wish (intake/bulk.h)
 };
 Verdict judge_recipient(const RecipientFacts& facts);
 

@@ -67,10 +67,35 @@ void SmtpSession::State::logged_in_as(const LoginAnswer& result, std::string_vie
 
 Task<void> SmtpSession::State::answer_password(smtp::AskPassword question, std::uint64_t token) {
   const std::string user = question.credentials.user;
-  LoginAnswer result = co_await parts.logins.check_password(
-      parts.world, caller.remote.address, std::move(question.credentials), question.mechanism);
+  LoginAnswer result = parts.logins.is_key(question.credentials.password.reveal())
+                           ? check_key(question)
+                           : co_await parts.logins.check_password(
+                                 parts.world, caller.remote.address,
+                                 std::move(question.credentials), question.mechanism);
   logged_in_as(result, question.mechanism, user);
   session->answer_login(token, std::move(result.login), std::move(result.reply));
+}
+
+// A key of the API in place of a password, with any user name.
+LoginAnswer SmtpSession::State::check_key(const smtp::AskPassword& question) {
+  KeyAnswer answer = parts.logins.check_key(parts.world.loop.clock(), caller.remote.address,
+                                            question.credentials.password.reveal());
+  if (!answer.key)
+    return {{}, Reply(535, {5, 7, 8}, "Authentication credentials invalid"), "login.key"};
+  if (!answer.key->scopes.send)
+    return {{}, Reply(535, {5, 7, 8}, "This API key has not the scope send"), "login.key_scope"};
+  key = std::move(answer.key);
+  // What stands for the account in logs and timelines.
+  const auto hostname = Domain::parse(options->hostname);
+  return {Login{Address::make(key->id, hostname.value_or(Domain())), question.mechanism},
+          Reply(235, {2, 7, 0}, "Authentication successful"), "login.key"};
+}
+
+bool SmtpSession::State::may_send_as(const Address& sender) const {
+  const auto& login = session->transaction().login;
+  if (!login) return true;
+  if (!key) return parts.directory.may_send_as(login->user, sender);
+  return !parts.logins.is_revoked(*key) && goniec::may_send_as(*key, parts.directory, sender);
 }
 
 void SmtpSession::State::answer_scram_done(smtp::AskScramDone question, std::uint64_t token) {
@@ -87,7 +112,7 @@ void SmtpSession::State::answer_sender(const smtp::AskSender& question, std::uin
                     .logged_in = login.has_value(),
                     .may_send_as = true,
                     .disk_full = parts.store_health().refuses_mail};
-  if (login) facts.may_send_as = parts.directory.may_send_as(login->user, question.sender.address);
+  facts.may_send_as = may_send_as(question.sender.address);
   Verdict verdict = judge_sender(facts);
   stages.clear();
   returns.clear();
@@ -131,7 +156,10 @@ Task<void> SmtpSession::State::answer_recipient(smtp::AskRecipient question, std
                        .over_quota = false,
                        .verified = {},
                        .srs = {},
-                       .store_silent = false};
+                       .store_silent = false,
+                       .unsubscribe = false};
+  if (const Links* links = options->intake.streams.links)
+    facts.unsubscribe = takes_unsubscribe(*links, parts.directory, options->hostname, address);
   if (looks_like_srs(address.local())) {
     const Returned returned = co_await find_return(address, resolved);
     facts.srs = returned.status;
@@ -177,10 +205,13 @@ DraftFacts SmtpSession::State::draft_facts() {
   facts.check = checks.get();
   facts.verified_sender = login.has_value() || caller.trusted;
   if (login) {
-    facts.submitter = login->user.text();
-    facts.may_use_from = [this, user = login->user](const Address& from) {
-      return parts.directory.may_send_as(user, from);
-    };
+    facts.submitter = key ? key->submitter() : login->user.text();
+    facts.may_use_from = [this](const Address& from) { return may_send_as(from); };
+    if (key) {
+      facts.options.key_id = key->id;
+      facts.options.stream = key->stream;
+      facts.options.sandbox = key->sandbox;
+    }
   }
   facts.stages.reserve(stages.size() + 3);  // with connect, identify and content
   facts.stages.push_back(StageFact{.stage = "connect",
@@ -209,7 +240,7 @@ void SmtpSession::State::answer_data(std::uint64_t token) {
   if (parts.store_health().sealed) {
     refusal = Reply(451, {4, 3, 0}, "the mail store is out of order, try again later");
     rule = "pressure.store";
-  } else if (login) {
+  } else if (login && !key) {
     refusal = parts.logins.count_message(parts.world.loop.clock(), login->user);
     rule = "limit.messages_per_account_hour";
   }

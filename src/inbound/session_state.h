@@ -28,6 +28,7 @@ struct SmtpSession::State {
   std::string identify_rule;
   Instant identified_at{}, envelope_at{};
   std::string scram_user;
+  std::optional<ApiKey> key;  // that the client logged in by
 
   Moment ends_at{}, command_deadline{};
   std::optional<Moment> data_started;
@@ -62,6 +63,8 @@ struct SmtpSession::State {
   // session_answers.cc
   Task<void> answer(smtp::Ask ask);
   Task<void> answer_password(smtp::AskPassword question, std::uint64_t token);
+  LoginAnswer check_key(const smtp::AskPassword& question);
+  bool may_send_as(const Address& sender) const;
   void answer_scram_done(smtp::AskScramDone question, std::uint64_t token);
   void logged_in_as(const LoginAnswer& result, std::string_view mechanism, std::string_view user);
   void answer_sender(const smtp::AskSender& question, std::uint64_t token);

@@ -1,6 +1,6 @@
 // See draft.h. States of a Draft: collecting the header -> streaming the body -> committed or
 // refused.
-#include "intake/draft.h"
+#include "intake/draft_state.h"
 
 #include <algorithm>
 #include <map>
@@ -8,7 +8,9 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "intake/option_fields.h"
 #include "mail/trace.h"
+#include "mail/words.h"
 #include "trust/tls_requirement.h"
 
 namespace goniec {
@@ -31,24 +33,37 @@ bool is_automatic(std::string_view header) {
   return field && starts_with_ignoring_case(trim(unfold(field->value)), "auto-");
 }
 
+// The subject is cut at a length that a list can show.
+void describe(std::string_view header, SendOptions& options) {
+  constexpr std::size_t shown_octets = 400;
+  const auto scanned = scan_header(header, HeaderLimits{});
+  if (!scanned) return;
+  if (const HeaderField* field = find_field(*scanned, "Content-Type"))
+    options.attachments = starts_with_ignoring_case(trim(field->value), "multipart/mixed");
+  const HeaderField* field = find_field(*scanned, "Subject");
+  if (!field) return;
+  options.subject = decode_words(trim(unfold(field->value)));
+  if (options.subject.size() <= shown_octets) return;
+  std::size_t end = shown_octets;
+  while (end > 0 && (static_cast<unsigned char>(options.subject[end]) & 0xC0) == 0x80) --end;
+  options.subject.resize(end);
+}
+
 std::vector<Event> expanded_events(const Expansion& expansion, MessageId id, Instant now) {
   std::vector<Event> events;
   for (const auto& expanded : expansion.expanded) {
-    std::string to;
-    for (const Address& target : expanded.targets) {
-      if (!to.empty()) to += ", ";
-      to += target.text();
-    }
     Event event;
     event.kind = EventKind::expanded;
     event.message = id;
     event.at = now;
     event.recipient = expanded.recipient.address.text();
-    event.data = reason_event_data(to);
+    event.data = expanded_event_data(expanded.targets);
     events.push_back(std::move(event));
   }
   return events;
 }
+
+}  // namespace
 
 Reply reply_of(const Error& error) {
   switch (error.kind) {
@@ -60,62 +75,6 @@ Reply reply_of(const Error& error) {
       return Reply(451, {4, 3, 0}, "the message could not be stored: " + error.message);
   }
 }
-
-}  // namespace
-
-struct Draft::State {
-  Queue& queue;
-  const Directory& directory;
-  const IntakeOptions& options;
-  Loop& loop;
-  DraftFacts facts;
-  Message message;
-  Instant opened{};
-
-  bool in_header = true;
-  std::string header_buffer;
-  std::vector<std::string> kept;  // body chunks, each chunk_octets but the last
-  std::size_t kept_octets = 0;
-  std::uint32_t written_chunks = 0;  // already on their way to the store
-  MessageSigner signer;
-  MessageSealer sealer;
-  FoundAtArrival found{};
-  bool sender_disproved = false;
-  std::optional<Expansion> expansion;      // when it was found out before commit and is small
-  Domain forwarded_by;                     // of it
-  std::map<Domain, ForwardedSender> told;  // by the domain that forwards
-  bool committed = false;
-  std::vector<Recipient> lists;  // aliases to several, as they were named
-  std::optional<Reply> refusal;
-  std::string rule = "content.ok";
-
-  void refuse(Reply reply, std::string why) {
-    refusal = std::move(reply);
-    rule = std::move(why);
-    header_buffer = {};
-    message.content.header = {};
-    kept.clear();
-    kept_octets = 0;
-  }
-  void end_header(std::size_t end);
-  std::optional<std::string> foreign_from(std::string_view header) const;
-  void take_body(std::string_view octets);
-  void take_signatures(SignedHeader made);
-  void take_result(ArrivalResult checked);
-  ForwardingDoor forwarding_door() const {
-    ForwardingDoor door = options.forwarding_door(opened);
-    door.known = facts.returns;
-    return door;
-  }
-  void look_ahead();
-  Task<Result<void>> prepare_forwarding();
-  Address forwarded_sender(const FinalRecipient& final);
-  std::vector<Entry> make_entries(const Expansion& found);
-  void add_stage(std::string stage, std::string why, std::string reply, std::string recipient);
-  Task<void> ride_along();
-  Task<void> write_one(ChunkWrite chunk, std::size_t& open, Signal& done);
-  Result<SpoolRequest> make_request();
-};
 
 // The From address that the caller may not use, in words (RFC 6409 §6.1).
 std::optional<std::string> Draft::State::foreign_from(std::string_view header) const {
@@ -149,22 +108,74 @@ void Draft::State::end_header(std::size_t end) {
   std::size_t body_at = scanned ? scanned->body_offset : block.size();
   std::string_view header_part = block.substr(0, body_at);
   if (facts.check) facts.check->header(header_part);
+  std::string without_options;
+  if (is_submission(facts.source)) {
+    without_options = take_options(header_part);
+    if (refusal) return;
+    header_part = without_options;
+  }
   FixedHeader fixed = fix_header(header_part, fixup);
   if (fixed.refusal) return refuse(std::move(*fixed.refusal), std::move(fixed.rule));
   if (auto foreign = foreign_from(fixed.header))
     return refuse(Reply(550, {5, 7, 1}, *foreign), "content.from_ownership");
+  settle_stream(fixed.header);
+  if (refusal) return;
   message.content.header = std::move(fixed.header);
   message.message_id = std::move(fixed.message_id);
+  describe(message.content.header, facts.options);
   message.content.crc32c = crc32c(message.content.header);
   message.requires_8bit = !is_ascii(message.content.header);
   signer =
       MessageSigner::begin(options.signing, facts.source, facts.submitter, message.content.header);
   message.tls_policies_off = asks_policies_off(message.content.header);
+  take_out_wishes();
   look_ahead();
   if (refusal) return;
   const std::string rest = header_buffer.substr(body_at);
   header_buffer = {};
-  take_body(rest);
+  receive_body(rest);
+}
+
+// The options that a submission has in its header, and what follows from them at once.
+std::string Draft::State::take_options(std::string_view header) {
+  const std::string bound = facts.options.stream;
+  TakenOptions taken = take_option_fields(header, facts.options);
+  message.stream = facts.options.stream;
+  message.not_before = facts.options.send_at;
+  once_key = std::move(taken.idempotency_key);
+  priority = taken.priority;
+  if (taken.refusal) refuse(*std::move(taken.refusal), std::move(taken.rule));
+  return std::move(taken.header);
+}
+
+// What the message is known by, when its key comes again: not its Date, Message-ID or boundaries,
+// which a program makes anew when it tries again.
+std::string Draft::State::fingerprint() const {
+  std::string text = message.sender.address.text();
+  for (const Recipient& each : facts.transaction.recipients) text += '\n' + each.address.text();
+  return std::string(view(sha256(text + '\n' + facts.options.subject)));
+}
+
+// The answer when the same was sent before, or is being sent; nothing: send it, once.
+Task<std::optional<Reply>> Draft::State::begin_once() {
+  // By HTTP it is said beside the message, and obeyed there.
+  if (facts.source == Source::api || once_key.empty() || !options.idempotency)
+    co_return std::nullopt;
+  const std::string name = idempotency_name(facts.submitter, "smtp", once_key);
+  once = options.idempotency->claim(name);
+  if (!once)
+    co_return Reply(451, {4, 5, 0}, "a message with this X-Idempotency-Key is still under way");
+  const auto records = co_await options.idempotency->find(loop, {name});
+  if (!records) co_return reply_of(records.error());
+  const std::string print = fingerprint();
+  if (const auto& known = records->front()) {
+    if (known->fingerprint != print)
+      co_return Reply(550, {5, 5, 0}, "this X-Idempotency-Key was used for another message");
+    co_return Reply(250, {2, 0, 0}, "Ok: queued as " + known->message.text() + " before");
+  }
+  facts.objects.push_back(
+      to_object(name, {print, message.id, idempotency_end(opened, facts.options.send_at)}));
+  co_return std::nullopt;
 }
 
 void Draft::State::take_body(std::string_view octets) {
@@ -244,8 +255,7 @@ Task<void> Draft::State::ride_along() {
 // taken at the end; a large result is not held through the body, and found again.
 void Draft::State::look_ahead() {
   if (!options.forwarding) return;
-  auto expanded =
-      expand_recipients(directory, facts.transaction.recipients, ExpandLimits{}, forwarding_door());
+  auto expanded = expand_recipients(directory, wanted(), ExpandLimits{}, forwarding_door());
   if (!expanded) return refuse(reply_of(expanded.error()), "recipients.expand");
   // Return addresses are for notices (docs/decisions/forwarding.md); some who answer by machine do
   // not do it as <> (RFC 3834 §4).
@@ -262,6 +272,7 @@ void Draft::State::look_ahead() {
 
 // What leaves by an alias: its seal, and the secret with which its sender is rewritten.
 Task<Result<void>> Draft::State::prepare_forwarding() {
+  if (has_return_path()) CO_TRY(co_await options.forwarding->make_secret(loop));
   if (forwarded_by.empty()) co_return Result<void>();
   const SignedHeader seal = co_await sealer.finish(loop, message.content.header, found);
   if (!seal.fields.empty()) {
@@ -297,12 +308,19 @@ std::vector<Entry> Draft::State::make_entries(const Expansion& found_out) {
   std::map<std::tuple<bool, Domain, Address>, std::size_t> index;
   for (const FinalRecipient& final : found_out.recipients) {
     Address sender = forwarded_sender(final);
-    const auto key = std::tuple(final.local, final.recipient.address.domain(), sender);
+    if (sender.empty() && !final.local && has_return_path())
+      sender = options.forwarding->return_path(message.id, message.sender.address.domain(),
+                                               message.received_at);
+    const bool in_sandbox = goes_to_sandbox(final);
+    const bool local = final.local && !in_sandbox;
+    const Domain domain = in_sandbox ? options.streams.sandbox : final.recipient.address.domain();
+    const auto key = std::tuple(local, domain, sender);
     auto [place, is_new] = index.try_emplace(key, entries.size());
     if (is_new) {
       Entry entry;
-      entry.domain = final.recipient.address.domain();
-      entry.local = final.local;
+      entry.expires = facts.options.expires_at;
+      entry.domain = domain;
+      entry.local = local;
       entry.sender = std::move(sender);
       entries.push_back(std::move(entry));
     }
@@ -318,16 +336,19 @@ std::vector<Entry> Draft::State::make_entries(const Expansion& found_out) {
 
 Result<SpoolRequest> Draft::State::make_request() {
   if (!expansion)
-    expansion = TRY(expand_recipients(directory, facts.transaction.recipients, ExpandLimits{},
-                                      forwarding_door()));
+    expansion = TRY(expand_recipients(directory, wanted(), ExpandLimits{}, forwarding_door()));
   message.content.body_chunks = written_chunks + static_cast<std::uint32_t>(kept.size());
   SpoolRequest request;
   request.entries = make_entries(*expansion);
-  if (request.entries.empty())
+  // A notification to a return path of ours is worth its reading, whether or not its sender reads.
+  if (request.entries.empty() && !remaining && left_out.empty() && !expansion->returns)
     return fail(ErrorKind::bad_data, "no recipient is left after aliases were resolved");
+  if (request.entries.empty()) request.keep_until = message.received_at + unsent_kept;
   request.events = expanded_events(*expansion, message.id, message.received_at);
+  tell_left_out(request.events);
   for (const auto& expanded : expansion->expanded) lists.push_back(expanded.recipient);
   request.chunks = std::move(kept);
+  request.objects = std::move(facts.objects);
   request.message = std::move(message);  // its id and times stay, the rest is the request's
   return request;
 }
@@ -350,9 +371,13 @@ Draft::Draft(Queue& queue, const Directory& directory, const IntakeOptions& opti
   message.received_at = state.opened;
   message.submitter = state.facts.submitter;
   message.verified_sender = state.facts.verified_sender;
+  message.stream = state.facts.options.stream;
+  message.not_before = state.facts.options.send_at;
   if (state.facts.source == Source::sendmail) {
     message.content.prepend =
         received_field_local(options.hostname, state.facts.uid, message.id, state.opened);
+  } else if (state.facts.source == Source::api) {
+    message.content.prepend = received_field_api(options.hostname, message.id, state.opened);
   } else if (state.facts.caller.remote.port != 0) {
     message.content.prepend = received_field(ReceivedFacts{
         state.facts.caller, state.facts.transaction, options.hostname, message.id, state.opened});
@@ -364,11 +389,18 @@ Draft::~Draft() {
     state_->queue.discard_chunks(state_->message.id);
 }
 
+void Draft::add_object(ObjectPut object) {
+  state_->facts.objects.push_back(std::move(object));
+}
+
 MessageId Draft::id() const {
   return state_->message.id;
 }
 const std::string& Draft::rule() const {
   return state_->rule;
+}
+const std::vector<LeftOut>& Draft::left_out() const {
+  return state_->left_out;
 }
 
 void Draft::refuse(Reply reply, std::string rule) {
@@ -377,8 +409,8 @@ void Draft::refuse(Reply reply, std::string rule) {
 
 std::size_t Draft::held_octets() const {
   const State& state = *state_;
-  const std::size_t octets =
-      state.header_buffer.size() + state.message.content.header.size() + state.kept_octets;
+  const std::size_t octets = state.header_buffer.size() + state.message.content.header.size() +
+                             state.kept_octets + state.tracked.size();
   return state.written_chunks == 0 ? 2 * octets : octets;
 }
 
@@ -394,22 +426,31 @@ Task<void> Draft::write(std::string_view octets) {
     state.header_buffer.append(octets);
     const std::size_t end = header_end(state.header_buffer, searched);
     if (end != std::string::npos)
-      state.end_header(end);
+      co_await state.close_header(end);
     else if (state.header_buffer.size() > HeaderLimits{}.block_octets)
-      state.end_header(state.header_buffer.size());
+      co_await state.close_header(state.header_buffer.size());
   } else {
-    state.take_body(octets);
+    state.receive_body(octets);
   }
   if (state.kept_octets > state.options.kept_octets) co_await state.ride_along();
 }
 
 Task<Reply> Draft::commit() {
   State& state = *state_;
-  if (!state.refusal && state.in_header) state.end_header(state.header_buffer.size());
+  if (!state.refusal && state.in_header) co_await state.close_header(state.header_buffer.size());
   if (!state.refusal && state.facts.check) state.take_result(co_await state.facts.check->finish());
   if (state.refusal) co_return *state.refusal;
+  co_await state.finish_tracking();
+  if (auto left = co_await state.leave_out_suppressed(); !left) {
+    state.rule = "store";
+    co_return reply_of(left.error());
+  }
   state.take_signatures(co_await state.signer.finish(state.loop, state.message.content.header));
 
+  if (auto answer = co_await state.begin_once()) {
+    if (!answer->is_positive()) state.rule = "content.idempotency";
+    co_return *answer;
+  }
   if (auto prepared = co_await state.prepare_forwarding(); !prepared) {
     state.rule = "store";
     co_return reply_of(prepared.error());
@@ -419,7 +460,7 @@ Task<Reply> Draft::commit() {
     state.rule = "recipients.expand";
     co_return reply_of(request.error());
   }
-  const Reply ok(250, {2, 0, 0}, "Ok: queued as " + state.message.id.text());
+  const Reply ok = state.accepted_reply(request->entries.empty());
   state.facts.stages.push_back(StageFact{.stage = "content",
                                          .at = state.opened,
                                          .took = state.loop.clock().now() - state.opened,
@@ -430,8 +471,8 @@ Task<Reply> Draft::commit() {
   received.kind = EventKind::received;
   received.message = state.message.id;
   received.at = state.message.received_at;
-  received.data = received_event_data(
-      {state.facts.caller, state.facts.transaction, request->message, state.facts.stages});
+  received.data = received_event_data({state.facts.caller, state.facts.transaction,
+                                       request->message, state.facts.stages, state.facts.options});
   request->events.insert(request->events.begin(), std::move(received));
 
   std::shared_ptr<LoadedContent> content;
@@ -443,6 +484,7 @@ Task<Reply> Draft::commit() {
     for (const std::string& chunk : request->chunks) content->body += chunk;
   }
   NoticePlan told = plan_expanded(request->message, state.lists, state.loop.clock().now());
+  state.tell_left_out(told);
   auto accepted = co_await state.queue.accept(state.loop, std::move(*request), std::move(content),
                                               std::move(told));
   if (!accepted) {
@@ -485,8 +527,8 @@ Result<SpoolRequest> make_spool_request(Queue& queue, const Directory& directory
   received.kind = EventKind::received;
   received.message = message.id;
   received.at = message.received_at;
-  received.data = received_event_data(
-      {state.facts.caller, state.facts.transaction, request.message, state.facts.stages});
+  received.data = received_event_data({state.facts.caller, state.facts.transaction, request.message,
+                                       state.facts.stages, state.facts.options});
   request.events.insert(request.events.begin(), std::move(received));
   return request;
 }

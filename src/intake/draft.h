@@ -11,6 +11,10 @@
 // then is the reply 250. CRC32C covers header and body. What was submitted is signed (sign.h). What
 // an alias leads out of the house is sealed, and its entries have a sender of their own
 // (docs/decisions/forwarding.md).
+//
+// What was submitted belongs to a stream (docs/streams.md): bulk mail gets a way to unsubscribe,
+// tracked mail is rewritten, recipients that are suppressed in the stream are left out, with an
+// event each. When none is left the message is kept for an hour, and nothing is queued.
 #pragma once
 #include <functional>
 #include <memory>
@@ -20,10 +24,13 @@
 #include <vector>
 
 #include "intake/arrival_check.h"
+#include "intake/bulk.h"
 #include "intake/expand.h"
 #include "intake/fixups.h"
+#include "intake/idempotency.h"
 #include "intake/sign.h"
 #include "mail/journey.h"
+#include "mail/send_options.h"
 #include "queue/event_data.h"
 #include "queue/queue.h"
 #include "run/world.h"
@@ -35,8 +42,10 @@ struct IntakeOptions {
   std::size_t kept_octets = 256 * 1024;
   std::size_t chunk_octets = 64 * 1024;
   SigningDoors signing;
-  Forwarding* forwarding = nullptr;  // null: nothing is rewritten, nothing comes back
+  Forwarding* forwarding = nullptr;    // null: nothing is rewritten, nothing comes back
+  Idempotency* idempotency = nullptr;  // null: X-Idempotency-Key says nothing
   ForwardingOptions forward;
+  StreamDoors streams;
 
   ForwardingDoor forwarding_door(Instant now) const { return {forwarding, forward, now}; }
 };
@@ -50,10 +59,18 @@ struct DraftFacts {
   unsigned uid = 0;  // sendmail
   MessageId parent;
   std::vector<KnownReturn> returns;  // among the recipients
+  SendOptions options;               // as asked by whoever submits
+  std::vector<ObjectPut> objects;    // durable with the message
   std::vector<StageFact> stages;     // connect, identify, envelope so far
   // Submission: may the caller use this address in From? Unset: not checked.
   std::function<bool(const Address&)> may_use_from;
   ArrivalCheck* check = nullptr;  // outlives the Draft
+};
+
+// A recipient that was left out, because somebody decided so (accounts/suppressions.h).
+struct LeftOut {
+  Recipient recipient;
+  Suppression why;
 };
 
 class Draft {
@@ -65,6 +82,7 @@ class Draft {
   Draft& operator=(const Draft&) = delete;
 
   MessageId id() const;
+  void add_object(ObjectPut object);  // durable with the message, beside those of the facts
   // A refusal (header too big, loop, store full) is kept and given by commit(); octets after it are
   // dropped.
   Task<void> write(std::string_view octets);
@@ -75,6 +93,8 @@ class Draft {
   // About the most that it comes to, of a message of such a size.
   static std::size_t most_held(std::uint64_t message_octets, const IntakeOptions& options);
   const std::string& rule() const;  // of the refusal, or "content.ok"
+  // Of what was submitted, after commit(): the others got it, or nobody did.
+  const std::vector<LeftOut>& left_out() const;
 
   struct State;  // draft.cc
 

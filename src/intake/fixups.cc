@@ -26,10 +26,6 @@ bool claims_to_be(std::string_view value, std::string_view hostname) {
   return claimed && ours && *claimed == *ours;
 }
 
-bool is_submission(Source source) {
-  return source == Source::submission || source == Source::sendmail || source == Source::api;
-}
-
 // SEMANTICS: more than one From, or several addresses without Sender, is a DMARC bypass.
 std::optional<std::string> from_fault(const HeaderBlock& block) {
   if (count_fields(block, "From") > 1) return "the message has more than one From field";
@@ -86,6 +82,10 @@ bool is_removed(const HeaderField& field, const FixupOptions& options) {
 }
 
 }  // namespace
+
+bool is_submission(Source source) {
+  return source == Source::submission || source == Source::sendmail || source == Source::api;
+}
 
 FixedHeader fix_header(std::string_view block, const FixupOptions& options) {
   auto scanned = scan_header(block, options.limits);

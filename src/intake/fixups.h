@@ -14,6 +14,8 @@
 
 namespace goniec {
 
+bool is_submission(Source source);  // what is sent from here
+
 struct FixupOptions {
   Source source = Source::smtp;
   std::string hostname;  // authserv-id, Message-ID domain

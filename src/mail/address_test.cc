@@ -101,6 +101,14 @@ TEST(Domain, LiteralTellsItsAddress) {
             "cher.example");
 }
 
+// "xn--snk" decodes to a letter whose A-label is another one: to show that letter would name a
+// domain that is not this one (RFC 5891 §5.4).
+TEST(Domain, AnALabelThatMapsToAnotherStaysAsItIs) {
+  const auto domain = Domain::parse("xn--Snk.example");
+  ASSERT_TRUE(domain.has_value());
+  EXPECT_EQ(domain->unicode(), "xn--snk.example");
+}
+
 TEST(Address, PrintsWithQuotesOnlyWhereNeeded) {
   const std::string local64(64, 'x');
   const std::string long_text = local64 + "@remote.test";

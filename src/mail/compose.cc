@@ -26,6 +26,30 @@ std::string without_controls(std::string_view value) {
   return out;
 }
 
+// RFC 5322 §3.2.3.
+bool is_atom_text(std::string_view text) {
+  constexpr std::string_view specials = "()<>[]:;@\\,.\"";
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return c >= 32 && c < 127 && specials.find(c) == std::string_view::npos;
+  });
+}
+
+std::string quoted(std::string_view ascii) {
+  std::string out = "\"";
+  for (const char c : ascii) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string phrase(std::string_view utf8) {
+  const auto clean = without_controls(utf8);
+  const auto words = encode_words(clean);
+  if (words != clean) return words;
+  return is_atom_text(clean) ? clean : quoted(clean);
+}
+
 bool has_line_beginning_with(std::string_view text, const std::string& begin) {
   return text.starts_with(begin) || text.find("\n" + begin) != std::string_view::npos;
 }
@@ -55,6 +79,34 @@ std::string header_field(std::string_view name, std::string_view value) {
 
 std::string text_field(std::string_view name, std::string_view utf8) {
   return header_field(name, encode_words(utf8, name.size() + 1));
+}
+
+std::string address_field(std::string_view name, const std::vector<HeaderMailbox>& mailboxes) {
+  std::string list;
+  for (const auto& mailbox : mailboxes) {
+    if (!list.empty()) list += ", ";
+    if (mailbox.display_name.empty())
+      list += mailbox.address.text();
+    else
+      list += fmt::format("{} <{}>", phrase(mailbox.display_name), mailbox.address.text());
+  }
+  return header_field(name, list);
+}
+
+std::string mime_parameter(std::string_view name, std::string_view utf8) {
+  const auto clean = without_controls(utf8);
+  if (is_ascii(clean)) return fmt::format("; {}={}", name, quoted(clean));
+  std::string twin, extended;
+  for (const char c : clean) {
+    const bool ascii = static_cast<unsigned char>(c) < 128;
+    // One '_' for a character of several octets.
+    if (ascii || (static_cast<unsigned char>(c) & 0xC0) == 0xC0) twin += ascii ? c : '_';
+    if (is_alpha(c) || is_digit(c) || c == '.' || c == '-' || c == '_')
+      extended += c;
+    else
+      extended += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return fmt::format("; {}={}; {}*=utf-8''{}", name, quoted(twin), name, extended);
 }
 
 MimePiece text_piece(std::string_view utf8, std::string_view description) {

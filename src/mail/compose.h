@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "mail/address.h"
 #include "mail/transfer.h"
 
 namespace goniec {
@@ -16,6 +17,12 @@ namespace goniec {
 std::string header_field(std::string_view name, std::string_view value);
 // The same for unstructured text of people: non-ASCII as encoded words.
 std::string text_field(std::string_view name, std::string_view utf8);
+
+// "Name: Jan =?UTF-8?Q?=C5=BBuk?= <jan@wp.pl>, b@c": display names in UTF-8, quoted or encoded as
+// they need it (RFC 5322 §3.4, RFC 2047 §5).
+std::string address_field(std::string_view name, const std::vector<HeaderMailbox>& mailboxes);
+// `; name="value"`: beyond ASCII as RFC 2231 writes it, with a plain twin for old readers.
+std::string mime_parameter(std::string_view name, std::string_view utf8);
 
 struct MimePiece {
   std::vector<std::pair<std::string, std::string>> fields;  // Content-Type first

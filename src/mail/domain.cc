@@ -119,7 +119,9 @@ std::string Domain::unicode() const {
   char* raw = nullptr;
   const int status = idn2_to_unicode_8z8z(text_.c_str(), &raw, IDN2_NONTRANSITIONAL);
   const IdnText converted(raw);
-  return status == IDN2_OK ? converted.get() : text_;
+  if (status != IDN2_OK) return text_;
+  const auto back = to_a_labels(converted.get());
+  return back && *back == text_ ? converted.get() : text_;
 }
 
 std::string_view Domain::literal_ip() const {

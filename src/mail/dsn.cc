@@ -16,8 +16,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "mail/bounce_words.h"
 #include "mail/compose.h"
-#include "mail/dsn_words.h"
 #include "mail/xtext.h"
 
 namespace goniec {
@@ -202,19 +202,18 @@ constexpr std::array<Opening, 5> openings{{
      "Twoja wiadomość została przekazana dalej do członków:"},
 }};
 
-enum class Language { english, polish };
-
 std::string recipient_lines(const DsnRecipient& one, Language language) {
   const bool english = language == Language::english;
   std::string lines =
       fmt::format("  {}\r\n", printable(one.recipient.recipient.address.unicode(), 320));
   const bool bad = one.action == DsnAction::failed || one.action == DsnAction::delayed;
   if (bad) {
-    const auto& why = explanation_of(status_of(one));
-    lines += fmt::format("    {}\r\n", english ? why.english : why.polish);
-    if (one.action == DsnAction::failed) {
-      lines += fmt::format("    {}\r\n", english ? why.english_advice : why.polish_advice);
-    }
+    const auto& why = bounce_words(one.hint);
+    lines += fmt::format("    {}\r\n", why.cause(language));
+    if (one.recipient.state == RecipientState::expired)
+      lines += fmt::format("    {}\r\n", english ? "It was tried until its time was over."
+                                                 : "Próbowano, aż minął jej czas.");
+    if (one.action == DsnAction::failed) lines += fmt::format("    {}\r\n", why.fix(language));
   }
   if (one.action == DsnAction::delayed && one.will_retry_until != Instant{}) {
     lines += fmt::format("    {} {}\r\n", english ? "We try until" : "Próbujemy do",

@@ -17,6 +17,7 @@ struct DsnRecipient {
   std::string remote_host;  // "mx.wp.pl"; "" when no host answered
   Instant last_attempt{};
   Instant will_retry_until{};  // for delayed
+  std::string hint;            // of mail/bounce_words.h: why, in the words of people
 };
 
 struct DsnFacts {

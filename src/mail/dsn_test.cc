@@ -29,6 +29,7 @@ DsnFacts facts() {
   recipient.reply = Reply(550, {5, 1, 1}, "no such user");
   recipient.remote_host = "mx.bounce.test";
   recipient.last_attempt = facts.at;
+  recipient.hint = "bounce.bad_mailbox";
   facts.recipients.push_back(recipient);
   return facts;
 }

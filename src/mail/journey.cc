@@ -78,7 +78,7 @@ constexpr Names<RecipientState, 6> recipient_state_names{{{RecipientState::queue
                                                           {RecipientState::expired, "expired"},
                                                           {RecipientState::expanded, "expanded"}}};
 
-constexpr Names<EventKind, 13> event_names{{{EventKind::received, "received"},
+constexpr Names<EventKind, 24> event_names{{{EventKind::received, "received"},
                                             {EventKind::delivered, "delivered"},
                                             {EventKind::relayed, "relayed"},
                                             {EventKind::deferred, "deferred"},
@@ -90,7 +90,18 @@ constexpr Names<EventKind, 13> event_names{{{EventKind::received, "received"},
                                             {EventKind::deleted, "deleted"},
                                             {EventKind::delay_notice, "delay_notice"},
                                             {EventKind::dsn_sent, "dsn_sent"},
-                                            {EventKind::expanded, "expanded"}}};
+                                            {EventKind::expanded, "expanded"},
+                                            {EventKind::complained, "complained"},
+                                            {EventKind::opened, "opened"},
+                                            {EventKind::clicked, "clicked"},
+                                            {EventKind::unsubscribed, "unsubscribed"},
+                                            {EventKind::suppressed, "suppressed"},
+                                            {EventKind::canceled, "canceled"},
+                                            {EventKind::rescheduled, "rescheduled"},
+                                            {EventKind::suppression_added, "suppression_added"},
+                                            {EventKind::suppression_removed, "suppression_removed"},
+                                            {EventKind::object_changed, "object_changed"},
+                                            {EventKind::webhook_disabled, "webhook_disabled"}}};
 
 }  // namespace
 

@@ -24,6 +24,7 @@
 #include "base/id.h"
 #include "base/time.h"
 #include "mail/address.h"
+#include "mail/bounce.h"
 #include "mail/reply.h"
 
 namespace goniec {
@@ -218,6 +219,7 @@ struct Outcome {
   std::optional<TlsFacts> tls;
   std::string tls_required;  // what the connection had to be, and who said so; "": anything
   Duration delay_queue{}, delay_connect{}, delay_transmit{};
+  std::optional<BounceVerdict> why;  // of what did not go well; the queue sets it
 };
 
 // ---------------------------------------------------------------- event
@@ -234,7 +236,18 @@ enum class EventKind : std::uint8_t {
   deleted,
   delay_notice,
   dsn_sent,
-  expanded
+  expanded,
+  complained,    // a feedback report (RFC 5965) names it
+  opened,        // an image of it was loaded
+  clicked,       // a link of it was followed
+  unsubscribed,  // its recipient left the stream
+  suppressed,    // a recipient was not tried: see accounts/suppressions
+  canceled,      // before it was due
+  rescheduled,
+  suppression_added,  // of an address in a stream
+  suppression_removed,
+  object_changed,  // a domain, key, template… was made, changed or removed
+  webhook_disabled
 };
 std::string_view name_of(EventKind kind);
 std::optional<EventKind> event_kind_of(std::string_view name);

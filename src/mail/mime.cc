@@ -201,8 +201,10 @@ bool MimeScanner::State::header_line(std::string_view text, bool cut) {
   return true;
 }
 
-// One line; `text` is the begin of it when it has more octets.
+// One line; `text` is the begin of it when it has more octets. A whole one is cut where one that
+// came in pieces was, so that both read the same.
 void MimeScanner::State::line(std::string_view text, std::uint64_t octets) {
+  text = text.substr(0, limits.header_octets);
   const bool cut = text.size() < octets;
   if (!text.starts_with("--") || !boundary_line(text, octets)) {
     // A line that ends the header of a message in a message may end the inner one's at once.

@@ -133,5 +133,21 @@ TEST(Mime, ALargeHeaderAndALongLineArePassedOver) {
   EXPECT_EQ(scan_mime(mixed + dashes + "\r\n--b\r\n\r\nx\r\n--b--\r\n").parts.size(), 2u);
 }
 
+// Found by the fuzzer: a line longer than what is kept of a cut one was a field when it came whole.
+TEST(Mime, ALineBeyondTheLimitOfAHeaderReadsTheSameInAnyCuts) {
+  const MimeLimits limits{.header_octets = 300, .boundary_octets = 40};
+  for (const auto* rest : {": a name of no end", "\r\n\r\n", ":\r\nContent-Type: text/html"}) {
+    const std::string message =
+        std::string(400, 'N') + rest + "\r\nContent-Type: text/html\r\n\r\nb";
+    const auto whole = scan_mime(message, limits);
+    MimeScanner scanner(limits);
+    for (const char& octet : message) scanner.feed({&octet, 1});
+    const auto cut = scanner.finish();
+    EXPECT_EQ(cut.parts.at(0).body_begin, whole.parts.at(0).body_begin) << rest;
+    EXPECT_EQ(cut.parts.at(0).type, whole.parts.at(0).type) << rest;
+    EXPECT_EQ(cut.faults.malformed_header, whole.faults.malformed_header) << rest;
+  }
+}
+
 }  // namespace
 }  // namespace goniec

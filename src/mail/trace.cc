@@ -105,6 +105,13 @@ std::string received_field_local(std::string_view hostname, unsigned uid, Messag
   return std::move(field).take();
 }
 
+std::string received_field_api(std::string_view hostname, MessageId id, Instant at) {
+  FieldWriter field("Received");
+  field.word("by").word(hostname).word("(Goniec, by HTTP)");
+  field.clause("id").word(id.text() + ";").word(to_rfc5322(at));
+  return std::move(field).take();
+}
+
 std::string return_path_field(const Address& sender) {
   return fmt::format("Return-Path: <{}>\r\n", sender.text());
 }

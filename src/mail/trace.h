@@ -22,6 +22,8 @@ struct ReceivedFacts {
 std::string received_field(const ReceivedFacts& facts);
 std::string received_field_local(std::string_view hostname, unsigned uid, MessageId id,
                                  Instant at);  // sendmail
+// The API. Not from where: who reads the mail need not know where the sender's program runs.
+std::string received_field_api(std::string_view hostname, MessageId id, Instant at);
 std::string return_path_field(const Address& sender);
 std::string delivered_to_field(const Address& recipient);
 // The mark of mail that a check sends to the folder Junk, with the rule. It counts only in a

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <mutex>
 #include <unordered_set>
 
 #include "base/text.h"
@@ -176,6 +177,20 @@ DnsAnswer to_answer(DnsType type, int error, const ub_result* result) {
   return answer;
 }
 
+// libunbound makes and destroys locks of the whole process in both, and shards may come at once.
+std::mutex& library() {
+  static std::mutex mutex;
+  return mutex;
+}
+ub_ctx* create_context() {
+  std::lock_guard lock(library());
+  return ub_ctx_create();
+}
+void delete_context(ub_ctx* context) {
+  std::lock_guard lock(library());
+  ub_ctx_delete(context);
+}
+
 }  // namespace
 
 struct DnsContext::Question {
@@ -207,16 +222,16 @@ DnsContext::~DnsContext() {
 void DnsContext::close() {
   if (!context_) return;
   if (pipe_) pipe_->forget();  // the descriptor is libunbound's
-  ub_ctx_delete(std::exchange(context_, nullptr));
+  delete_context(std::exchange(context_, nullptr));
 }
 
 Result<std::shared_ptr<DnsContext>> DnsContext::open(Shard& shard, const ResolverOptions& options,
                                                      Validation validation) {
-  ub_ctx* context = ub_ctx_create();
+  ub_ctx* context = create_context();
   if (!context) return fail(ErrorKind::try_later, "no memory for a DNS context");
   auto configured = configure(context, options, validation);
   if (!configured) {
-    ub_ctx_delete(context);
+    delete_context(context);
     return std::unexpected(std::move(configured).error());
   }
   std::shared_ptr<DnsContext> result(new DnsContext(shard, context));

@@ -4,6 +4,9 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include <algorithm>
+#include <set>
+
 #include "base/text.h"
 
 namespace goniec {
@@ -31,19 +34,25 @@ Result<Target> parse_url(std::string_view url) {
     target.path = url.substr(colon + 1);
     return target;
   }
-  if (url.starts_with("https://")) {
+  const bool plain = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7f; });
+  if (!plain) return fail(ErrorKind::bad_data, "the URL holds what no URL may (RFC 3986 §2)");
+  if (starts_with_ignoring_case(url, "https://")) {
     target.https = true;
     target.port = 443;
     url.remove_prefix(8);
-  } else if (url.starts_with("http://")) {
+  } else if (starts_with_ignoring_case(url, "http://")) {
     url.remove_prefix(7);
   } else {
     return fail(ErrorKind::bad_data,
                 fmt::format("'{}' is neither http:// nor https://", printable(url)));
   }
-  const std::size_t slash = url.find('/');
-  std::string_view authority = url.substr(0, slash);
-  if (slash != std::string_view::npos) target.path = url.substr(slash);
+  url = url.substr(0, url.find('#'));
+  const std::size_t path = url.find_first_of("/?");
+  std::string_view authority = url.substr(0, path);
+  if (path != std::string_view::npos) target.path = url.substr(path);
+  if (target.path.starts_with('?')) target.path.insert(0, 1, '/');
+  if (authority.contains('@'))
+    return fail(ErrorKind::bad_data, "a URL with a name of a user is not taken");
   const std::size_t bracket = authority.find(']');
   const std::size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
   if (colon != std::string_view::npos) {
@@ -107,6 +116,60 @@ Task<Result<HttpResponse>> read_response(Stream& stream, std::size_t limit, bool
 
 }  // namespace
 
+// ---------------------------------------------------------------- the end
+struct HttpClient::Ending {
+  std::optional<Moment> moment;
+  std::set<BoundStream*> streams;
+};
+
+class HttpClient::BoundStream final : public Stream {
+ public:
+  BoundStream(std::unique_ptr<Stream> stream, std::shared_ptr<Ending> ending, Moment deadline)
+      : stream_(std::move(stream)), ending_(std::move(ending)) {
+    ending_->streams.insert(this);
+    set_deadline(deadline);
+  }
+  ~BoundStream() override { ending_->streams.erase(this); }
+  BoundStream(const BoundStream&) = delete;
+  BoundStream& operator=(const BoundStream&) = delete;
+
+  Task<Result<void>> readable() override { return stream_->readable(); }
+  Task<Result<std::size_t>> read(std::span<char> into) override { return stream_->read(into); }
+  Task<Result<void>> write(std::string_view bytes) override { return stream_->write(bytes); }
+  void set_deadline(Moment deadline) override {
+    deadline_ = deadline;
+    stream_->set_deadline(ending_->moment ? std::min(deadline, *ending_->moment) : deadline);
+  }
+  void look_at_the_end() { set_deadline(deadline_); }
+  void shutdown_write() override { stream_->shutdown_write(); }
+  void close() override { stream_->close(); }
+  Endpoint local() const override { return stream_->local(); }
+  Endpoint remote() const override { return stream_->remote(); }
+
+ private:
+  std::unique_ptr<Stream> stream_;
+  std::shared_ptr<Ending> ending_;
+  Moment deadline_{};
+};
+
+HttpClient::HttpClient(Network& network, Resolver* resolver, Secure secure)
+    : network_(network),
+      resolver_(resolver),
+      secure_(std::move(secure)),
+      ending_(std::make_shared<Ending>()) {}
+HttpClient::~HttpClient() = default;
+
+void HttpClient::end_by(Moment moment) {
+  ending_->moment = moment;
+  for (BoundStream* stream : ending_->streams) stream->look_at_the_end();
+}
+
+Moment HttpClient::sooner(Moment deadline) const {
+  if (ending_->moment) deadline = std::min(deadline, *ending_->moment);
+  return deadline;
+}
+
+// ---------------------------------------------------------------- fetching
 Task<Result<std::unique_ptr<Stream>>> HttpClient::open(Where where, Moment deadline) {
   const auto& [host, port, https, only_public] = where;
   std::vector<IpAddress> addresses;
@@ -124,10 +187,14 @@ Task<Result<std::unique_ptr<Stream>>> HttpClient::open(Where where, Moment deadl
     co_return fail(ErrorKind::not_found, fmt::format("{} has no address", printable(host)));
   Result<std::unique_ptr<Stream>> stream = fail(ErrorKind::io, "no address was tried");
   for (const IpAddress& address : addresses) {
-    stream = co_await network_.connect(Endpoint{address, port}, std::nullopt, deadline);
+    Moment until = sooner(deadline);
+    if (clock_) until = std::min(until, clock_->moment() + connect_time);
+    stream = co_await network_.connect(Endpoint{address, port}, std::nullopt, until);
     if (stream) break;
   }
-  if (!stream || !https) co_return stream;
+  if (!stream) co_return stream;
+  stream = std::make_unique<BoundStream>(std::move(*stream), ending_, deadline);
+  if (!https) co_return stream;
   if (!secure_) co_return fail(ErrorKind::bad_data, "https is not available here");
   co_return co_await secure_(std::move(*stream), host, deadline);
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "net/tcp.h"
@@ -32,7 +33,7 @@ class Http : public testing::Test {
     auto listener = network_.listen({.endpoint = loopback()}).value();
     address_ = listener->local();
     HttpServer server(shard_, options);
-    shard_.post([&] { server.add(std::move(listener), mirror); });
+    shard_.post([&] { server.add(std::move(listener), door_); });
     auto result = run_until_done(shard_, work());
     run_until_done(shard_, server.stop());
     return result;
@@ -44,6 +45,7 @@ class Http : public testing::Test {
   SystemNetwork network_{shard_};
   HttpClient client_{network_, nullptr};
   Endpoint address_;
+  HttpServer::Door door_{.handler = mirror};
 };
 
 TEST_F(Http, answers_get_post_and_head) {
@@ -72,6 +74,20 @@ TEST_F(Http, bounds_the_reply_it_takes) {
   });
   ASSERT_FALSE(over.has_value());
   EXPECT_EQ(over.error().kind, ErrorKind::bad_data);
+}
+
+TEST_F(Http, sends_nothing_for_a_url_that_would_break_the_request) {
+  for (const char* url :
+       {"http://127.0.0.1:1/a\r\nX: y", "http://127.0.0.1:1/a b", "http://127.0.0.1:1/\x7f",
+        "http://user@127.0.0.1:1/", "http://", "http://?q", "ftp://127.0.0.1/", "https:/x"}) {
+    auto got = run_until_done(shard_, client_.fetch({.url = url}, soon()));
+    ASSERT_FALSE(got.has_value()) << url;
+    EXPECT_EQ(got.error().kind, ErrorKind::bad_data) << url << ": " << got.error().message;
+  }
+  auto plain = with_server(
+      {}, [&] { return client_.fetch({.url = "HTTP://" + address_.text() + "?a#b"}, soon()); });
+  ASSERT_TRUE(plain.has_value()) << plain.error().message;
+  EXPECT_EQ(plain->body, "/?a ") << "a fragment stays here";
 }
 
 // Everything the server says to these bytes, until it closes or `patience` is over.
@@ -134,10 +150,123 @@ TEST_F(Http, refuses_what_is_malformed_or_too_big_and_closes) {
 
 TEST_F(Http, closes_a_silent_connection) {
   const Moment start = shard_.clock().moment();
-  auto said = with_server({.request = milliseconds(30), .idle = milliseconds(20)},
-                          [&] { return talk(network_, address_, "GET / HT", soon()); });
+  auto said =
+      with_server({.idle = milliseconds(20)}, [&] { return talk(network_, address_, "", soon()); });
   EXPECT_TRUE(said.has_value());
+  EXPECT_EQ(*said, "");
   EXPECT_LT(shard_.clock().moment(), start + seconds(5));
+}
+
+TEST_F(Http, asks_listed_peers_for_a_proxy_header_and_believes_it) {
+  door_.handler = [](HttpCall call) -> Task<HttpReply> {
+    HttpReply reply;
+    reply.body = call.remote.text();
+    co_return reply;
+  };
+  std::string visitor;
+  HttpServerOptions options;
+  options.visit = [&visitor](const Endpoint& remote) {
+    visitor = remote.text();
+    return std::unique_ptr<HttpVisit>();
+  };
+  const std::string request = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+  const std::string header = "PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n";
+  const auto say = [&](const std::string& octets, HttpServerOptions with = {}) {
+    auto said = with_server(with, [&] { return talk(network_, address_, octets, soon()); });
+    return said ? *said : std::string();
+  };
+  EXPECT_EQ(say(header + request).substr(0, 12), "HTTP/1.1 400") << "nobody is listed";
+  door_.proxy_from = {*IpNetwork::parse("127.0.0.0/8")};
+  EXPECT_TRUE(say(header + request).ends_with("192.0.2.7:4711"));
+  EXPECT_EQ(say(request), "") << "no header";
+  (void)say(header + request, options);
+  EXPECT_EQ(visitor, "192.0.2.7:4711") << "limits are the client's";
+  door_.proxies = {*IpNetwork::parse("192.0.2.7")};
+  (void)say(header + request, options);
+  EXPECT_EQ(visitor, "0.0.0.0:4711") << "of no address";
+}
+
+TEST_F(Http, tells_a_slow_request_that_it_is_and_closes) {
+  const HttpServerOptions options{.header = milliseconds(20), .idle = milliseconds(20)};
+  for (const std::string bytes : {"GET / HT", "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc",
+                                  "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n"}) {
+    auto said = with_server(options, [&] { return talk(network_, address_, bytes, soon()); });
+    ASSERT_TRUE(said.has_value());
+    EXPECT_EQ(said->substr(0, 12), "HTTP/1.1 408") << bytes;
+  }
+}
+
+TEST_F(Http, screens_a_call_before_its_body_is_read) {
+  door_.screen = [](const HttpCall& call) {
+    HttpScreening screening;
+    if (call.target == "/stranger") {
+      screening.refusal = HttpReply{.status = 401, .body = "who?"};
+    }
+    screening.body_octets = call.target == "/small" ? 3 : 1000;
+    return screening;
+  };
+  const auto say = [&](std::string_view target, std::string_view rest) {
+    auto said = with_server({.body_octets = 1}, [&] {
+      return talk(network_, address_, fmt::format("POST {} HTTP/1.1\r\n{}", target, rest), soon());
+    });
+    return said ? said->substr(0, 12) : std::string("nothing");
+  };
+  // Of fifty megabytes none is waited for.
+  EXPECT_EQ(say("/stranger", "Content-Length: 50000000\r\n\r\n"), "HTTP/1.1 401");
+  EXPECT_EQ(say("/small", "Content-Length: 4\r\n\r\n"), "HTTP/1.1 413");
+  EXPECT_EQ(say("/small", "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n"), "HTTP/1.1 413");
+  EXPECT_EQ(say("/large", "Connection: close\r\nContent-Length: 4\r\n\r\nabcd"), "HTTP/1.1 200");
+  // A refused call without a body does not end the connection.
+  EXPECT_EQ(count(*with_server({},
+                               [&] {
+                                 const std::string get =
+                                     "GET /stranger HTTP/1.1\r\nHost: h\r\n\r\n";
+                                 return talk(network_, address_,
+                                             get + get + "GET / HTTP/1.0\r\n\r\n", soon());
+                               }),
+                  "HTTP/1.1 401"),
+            2u);
+}
+
+struct Place final : HttpVisit {
+  explicit Place(std::size_t& most) : most_octets(most) {}
+  bool cover(std::size_t octets) override {
+    most_octets = std::max(most_octets, octets);
+    return octets <= 100'000;
+  }
+  void welcome() override {}
+  std::size_t& most_octets;
+};
+
+TEST_F(Http, a_body_is_read_only_as_far_as_there_is_room) {
+  std::size_t most = 0;
+  HttpServerOptions options;
+  options.visit = [&](const Endpoint&) { return std::make_unique<Place>(most); };
+  const std::string head = "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n";
+  auto said = with_server(
+      options, [&] { return talk(network_, address_, head + std::string(200'000, 'x'), soon()); });
+  EXPECT_EQ(said->substr(0, 12), "HTTP/1.1 503");
+  EXPECT_NE(said->find("Retry-After: "), std::string::npos);
+  EXPECT_LE(most, 100'000u + 16 * 1024);
+  options.visit = [](const Endpoint&) { return std::unique_ptr<HttpVisit>(); };
+  said = with_server(options, [&] { return talk(network_, address_, "", soon()); });
+  EXPECT_EQ(said->substr(0, 12), "HTTP/1.1 429");
+}
+
+Task<void> count_to_three(HttpSink& sink) {
+  for (const char* each : {"1\n", "2\n", "3\n"})
+    if (!co_await sink.write(each)) co_return;
+}
+
+TEST_F(Http, streams_a_reply_until_its_end) {
+  door_.handler = [](HttpCall) -> Task<HttpReply> {
+    co_return HttpReply{.content_type = "text/event-stream", .stream = count_to_three};
+  };
+  auto said = with_server(
+      {}, [&] { return talk(network_, address_, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", soon()); });
+  ASSERT_TRUE(said.has_value());
+  EXPECT_TRUE(said->ends_with("Connection: close\r\n\r\n1\n2\n3\n")) << *said;
+  EXPECT_EQ(said->find("Content-Length"), std::string::npos);
 }
 
 Task<Result<std::unique_ptr<Stream>>> secure(std::shared_ptr<const TlsContext> context,
@@ -177,6 +306,36 @@ TEST_F(Http, fetches_over_tls_with_a_verified_name) {
       shard_, client.fetch({.url = "https://" + listener->local().text() + "/"}, soon()));
   ASSERT_TRUE(reply.has_value()) << reply.error().message;
   EXPECT_EQ(reply->body, "hello");
+}
+
+// A server that takes connections and says nothing.
+Task<> accept_silently(Listener& listener, std::vector<std::unique_ptr<Stream>>& taken,
+                       std::size_t count) {
+  while (taken.size() < count) {
+    auto stream = co_await listener.accept();
+    if (!stream) break;
+    taken.push_back(std::move(*stream));
+  }
+}
+
+TEST_F(Http, an_end_waits_for_no_server_that_is_silent) {
+  const auto roots = TlsContext::client().value();
+  HttpClient client(network_, nullptr,
+                    [&](std::unique_ptr<Stream> plain, std::string host, Moment deadline) {
+                      return secure(roots, std::move(plain), std::move(host), deadline);
+                    });
+  auto listener = network_.listen({.endpoint = loopback()}).value();
+  std::vector<std::unique_ptr<Stream>> taken;
+  shard_.post([&] { spawn(accept_silently(*listener, taken, 2)); });
+  const Moment began = shard_.clock().moment();
+  for (const char* scheme : {"http://", "https://"}) {
+    shard_.post([&] { client.end_by(shard_.clock().moment() + milliseconds(50)); });
+    auto got = run_until_done(shard_, client.fetch({.url = scheme + listener->local().text() + "/"},
+                                                   shard_.clock().moment() + seconds(60)));
+    ASSERT_FALSE(got.has_value());
+    EXPECT_EQ(got.error().kind, ErrorKind::timed_out) << scheme << got.error().message;
+  }
+  EXPECT_LT(shard_.clock().moment() - began, seconds(30));
 }
 
 TEST_F(Http, says_that_nobody_listens_behind_a_unix_socket) {

@@ -174,6 +174,8 @@ Task<Result<void>> OutgoingConnection::start_tls() {
   if (!secured) {
     handshake_failed_ = true;
     handshake_error_ = secured.error().message;
+    if (writes_down())
+      transcript_.note(world_.loop.clock().moment(), "TLS failed: " + handshake_error_);
     co_return std::unexpected(secured.error());
   }
   CO_TRY(judge(**secured));
@@ -189,12 +191,14 @@ Result<void> OutgoingConnection::judge(TlsStream& secured) {
   tell(judged.fault, judged.why, true);
   if (judged.refused) {
     refusal_ = std::move(judged.refused);
+    if (writes_down()) transcript_.note(world_.loop.clock().moment(), refusal_->why);
     secured.close();
     return fail(ErrorKind::not_permitted, refusal_->why);
   }
   TlsFacts facts = secured.facts();
   if (judged.verified != TlsProof::nothing) facts.verified = name_of(judged.verified);
   session_->tls_started(std::move(facts));
+  write_down_tls();
   return {};
 }
 
@@ -271,6 +275,11 @@ std::optional<Refused> OutgoingConnection::judge_open_session() {
 
 Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
   const Moment began = world_.loop.clock().moment();
+  transcript_.open(began);
+  if (writes_down()) {
+    transcript_.note(began, fmt::format("connect to {}{}", site(),
+                                        clear == ClearText::this_once ? ", without TLS" : ""));
+  }
   smtp::ClientOptions client = client_options(clear);
   if (!route_.user.empty()) {
     auto password = read_password(route_.password_file);
@@ -278,6 +287,8 @@ Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
     client.login = smtp::ClientLogin{route_.user, std::move(*password)};
   }
   auto connected = co_await connect(began + options_->connect);
+  if (!connected && writes_down())
+    transcript_.note(world_.loop.clock().moment(), connected.error().message);
   if (!connected)
     co_return Refused{
         Reply(0, {4, 4, 1}, fmt::format("connect to {}: {}", site(), connected.error().message)),
@@ -308,6 +319,22 @@ Task<std::optional<Refused>> OutgoingConnection::open(ClearText clear) {
                     false};
 }
 
+// Content is told by its octets; an answer is what follows a question of the login.
+void OutgoingConnection::write_down(std::string_view bytes, std::optional<smtp::Phase> waits_in) {
+  if (!writes_down()) return;
+  if (carries_content_) return transcript_.said_content(bytes.size());
+  transcript_.said(world_.loop.clock().moment(), bytes, waits_in == smtp::Phase::auth);
+}
+
+void OutgoingConnection::write_down_tls() {
+  const auto facts = session_->tls();
+  if (!writes_down() || !facts) return;
+  transcript_.note(
+      world_.loop.clock().moment(),
+      fmt::format("{} {}, {}", facts->version, facts->cipher,
+                  facts->verified.empty() ? "not verified" : "verified by " + facts->verified));
+}
+
 // Header and first chunk of a body, or commands that may go together, are one write.
 void OutgoingConnection::gather(std::string bytes) {
   if (gathered_.empty()) {
@@ -322,14 +349,15 @@ Task<smtp::client::Step> OutgoingConnection::run() {
   for (;;) {
     client::Step step = session_->next();
     if (std::holds_alternative<client::NeedBody>(step)) carries_content_ = true;
-    if (std::holds_alternative<client::Done>(step)) carries_content_ = false;
     if (auto* send = std::get_if<client::Send>(&step)) {
       gather(std::move(send->bytes));
       continue;
     }
     const bool more_follows = std::holds_alternative<client::NeedBody>(step);
+    const auto* wait = std::get_if<client::NeedInput>(&step);
     if (!gathered_.empty() && !(more_follows && gathered_.size() < gather_octets)) {
       stream_->set_deadline(world_.loop.clock().moment() + options_->body);
+      write_down(gathered_, wait ? std::optional(wait->phase) : std::nullopt);
       auto written = co_await stream_->write(gathered_);
       gathered_.clear();
       if (!written) {
@@ -337,7 +365,8 @@ Task<smtp::client::Step> OutgoingConnection::run() {
         if (more_follows || std::holds_alternative<client::NeedInput>(step)) continue;
       }
     }
-    if (auto* wait = std::get_if<client::NeedInput>(&step)) {
+    if (std::holds_alternative<client::Done>(step)) carries_content_ = false;
+    if (wait) {
       if (all_.given_up() && !carries_content_ && wait->phase != smtp::Phase::quit) {
         was_given_up_ = true;
         session_->receive_end("given up");
@@ -348,10 +377,16 @@ Task<smtp::client::Step> OutgoingConnection::run() {
       waits_in_ = wait->phase;
       auto got = co_await stream_->read(buffer_);
       waits_in_.reset();
-      if (got && *got > 0)
-        session_->receive(std::string_view(buffer_.data(), *got));
-      else
-        session_->receive_end(got ? "the server closed the connection" : got.error().message);
+      if (got && *got > 0) {
+        const std::string_view bytes(buffer_.data(), *got);
+        if (writes_down())
+          transcript_.heard(world_.loop.clock().moment(), bytes, wait->phase == smtp::Phase::auth);
+        session_->receive(bytes);
+      } else {
+        const std::string why = got ? "the server closed the connection" : got.error().message;
+        if (writes_down()) transcript_.note(world_.loop.clock().moment(), why);
+        session_->receive_end(why);
+      }
     } else if (std::holds_alternative<client::StartTls>(step)) {
       auto secured = co_await start_tls();
       if (!secured) {
@@ -418,6 +453,7 @@ Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
     World& world, std::shared_ptr<const DispatcherOptions> options, ConnectPlan plan,
     std::shared_ptr<const OutboundTls> tls, OpenConnections& all, Outcome& failure) {
   bool all_final = !plan.hosts.hosts.empty();
+  std::string tried;  // what the hosts before said
   const auto note = [&](HostFailure why) {
     failure.reply = std::move(why.reply);
     failure.phase = std::move(why.phase);
@@ -430,6 +466,7 @@ Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
     const TlsRequirement need = requirement_of(plan.route, plan.hosts, host.host, plan.wish);
     if (need.blocked) {
       tell_blocked(world, *tls, plan, host, need);
+      tried += fmt::format("0\t*\t{}: {}\n", host.host, need.blocked->why);
       note(blocked(host, need));
       continue;
     }
@@ -437,7 +474,11 @@ Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
       auto connection =
           std::make_unique<OutgoingConnection>(world, options, plan.route, host, tls, need, all);
       auto refused = co_await connection->open(clear);
-      if (!refused) co_return connection;
+      if (!refused) {
+        if (!tried.empty()) connection->transcript().before(std::move(tried));
+        co_return connection;
+      }
+      tried += connection->transcript().text();
       const bool refuses_mail = refused->reply.code == 521 || refused->reply.code == 556;
       note({refused->reply, refused->phase, connection->site(), connection->tls_required(),
             refuses_mail || refused->permanent});
@@ -446,6 +487,7 @@ Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
     if (all.given_up()) break;
   }
   failure.state = all_final ? RecipientState::failed : RecipientState::queued;
+  if (plan.transcript) *plan.transcript = std::move(tried);
   co_return nullptr;
 }
 

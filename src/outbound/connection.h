@@ -23,6 +23,7 @@
 #include "outbound/dispatcher.h"
 #include "outbound/hosts.h"
 #include "outbound/outbound_tls.h"
+#include "outbound/transcript.h"
 #include "proto/smtp/client.h"
 #include "run/world.h"
 
@@ -70,6 +71,7 @@ class OutgoingConnection {
   void
   give_up();  // unless it carries content: what it waits for fails; one that is idle may quit()
   bool was_given_up() const { return was_given_up_; }
+  Transcript& transcript() { return transcript_; }
   Task<void> quit();  // QUIT, its reply, close
 
  private:
@@ -83,6 +85,9 @@ class OutgoingConnection {
   TlsJudgement judge_without_tls() const;
   void tell(TlsFault fault, std::string why, bool encrypted) const;
   void gather(std::string bytes);
+  void write_down(std::string_view bytes, std::optional<smtp::Phase> waits_in);
+  void write_down_tls();
+  bool writes_down() const { return static_cast<bool>(options_->keep_transcript); }
   Duration timeout_of(smtp::Phase phase) const;
 
   World& world_;
@@ -97,6 +102,7 @@ class OutgoingConnection {
   std::unique_ptr<smtp::ClientSession> session_;
   std::string buffer_;
   std::string gathered_;  // to be written with what follows
+  Transcript transcript_;
   Duration opened_in_{};
   bool handshake_failed_ = false;
   OpenConnections& all_;
@@ -108,12 +114,13 @@ class OutgoingConnection {
 
 // The first host of the list that a session can be opened to; what an opportunistic TLS broke is
 // tried once more in clear. None: `failure` holds the last host's reply, phase and site, `failed`
-// when every host refuses all mail (RFC 7504), else `queued`.
+// when every host refuses all mail (RFC 7504), else `queued`; `transcript` what all of them said.
 struct ConnectPlan {
   const Route& route;
   const HostList& hosts;
   MessageTlsWish wish = {};
   bool only_ipv4 = false;
+  std::string* transcript = nullptr;
 };
 Task<std::unique_ptr<OutgoingConnection>> connect_to_first(
     World& world, std::shared_ptr<const DispatcherOptions> options, ConnectPlan plan,

@@ -28,7 +28,7 @@ struct Waiting {
 
 struct Line {
   std::string site;
-  FairLine<Waiting> waiting;  // fair between senders
+  PriorityLine<Waiting> waiting;  // fair between senders
   std::size_t connections = 0, idle = 0;
   std::size_t unwanted = 0;  // of the idle ones: to end, for a site that has none
   bool proven = false;       // a session was opened, and none failed since
@@ -50,9 +50,14 @@ std::string owner_of(const Waiting& waiting) {
   return message.submitter.empty() ? message.sender.address.domain().ascii() : message.submitter;
 }
 
+MailPriority priority_of(const Waiting& waiting) {
+  return mail_priority_of_number(waiting.ready.entry.priority);
+}
+
 void put_back(Line& line, Waiting waiting) {
   const std::string owner = owner_of(waiting);
-  line.waiting.push_front(owner, std::move(waiting));
+  const MailPriority priority = priority_of(waiting);
+  line.waiting.push_front(priority, owner, std::move(waiting));
 }
 
 std::vector<Outcome> same_outcome(const ReadyEntry& ready, const Outcome& model) {
@@ -172,8 +177,7 @@ void Dispatcher::State::settle_in_background(ReadyEntry ready, std::vector<Outco
 Task<void> Dispatcher::State::carry(ReadyEntry ready) {
   Waiting waiting{
       .ready = std::move(ready), .route = {}, .hosts = {}, .wish = {}, .only_ipv4 = false};
-  waiting.wish = {waiting.ready.message->sender.requiretls,
-                  waiting.ready.message->tls_policies_off};
+  waiting.wish = tls_wish_of(*waiting.ready.message);
   waiting.route = options->routes.route(waiting.ready.entry.domain);
   if (waiting.route.transport == Transport::sink) {
     Outcome swallowed;
@@ -218,7 +222,8 @@ void Dispatcher::State::join(Waiting waiting) {
     return fail_one(std::move(waiting), verdict);
   }
   const std::string owner = owner_of(waiting);
-  line->waiting.push(owner, std::move(waiting));
+  const MailPriority priority = priority_of(waiting);
+  line->waiting.push(priority, owner, std::move(waiting));
   if (line->idle > 0)
     line->arrived.notify_all();
   else
@@ -360,7 +365,7 @@ void Dispatcher::State::fail_one(Waiting waiting, const Outcome& failure) {
 }
 
 void Dispatcher::State::fail_waiting(Line& line, const Outcome& failure) {
-  FairLine<Waiting> rest = std::exchange(line.waiting, {});
+  PriorityLine<Waiting> rest = std::exchange(line.waiting, {});
   while (!rest.empty()) fail_one(rest.pop(), failure);
 }
 
@@ -399,7 +404,8 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
   if (!line.waiting.empty()) first.emplace(line.waiting.pop());
   if (first) {
     Outcome failure;
-    const ConnectPlan plan{first->route, first->hosts, first->wish, first->only_ipv4};
+    std::string said;
+    const ConnectPlan plan{first->route, first->hosts, first->wish, first->only_ipv4, &said};
     const bool is_probe = !line.proven;
     if (is_probe) ++probing;
     if (is_probe && !line.verdict) watch_probe(line);
@@ -415,6 +421,8 @@ Task<void> Dispatcher::State::run_connection(Line& line) {
     } else if (stopping) {
       queue.give_back(std::move(first->ready));
     } else {
+      if (options->keep_transcript)
+        options->keep_transcript(first->ready.message->id, failure.site, std::move(said));
       fail_line(line, std::move(*first), failure);
     }
   }
@@ -439,6 +447,7 @@ Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connect
     plan.reused = carried > 0;
     plan.queued = std::chrono::duration_cast<Duration>(world.loop.clock().now() -
                                                        current->ready.message->received_at);
+    connection.transcript().begin_message(world.loop.clock().moment(), plan.reused);
     AttemptResult result =
         co_await attempt_entry(world.loop, queue, connection, current->ready, plan);
     attempts_ok.add();
@@ -451,6 +460,9 @@ Task<void> Dispatcher::State::carry_over(Line& line, OutgoingConnection& connect
       put_back(line, std::move(*current));
       break;
     }
+    if (options->keep_transcript)
+      options->keep_transcript(current->ready.message->id, connection.site(),
+                               connection.transcript().text());
     if (result.retry_ipv4 && !current->only_ipv4 && connection.host().endpoint.address.v6 &&
         has_ipv4(current->hosts)) {
       current->only_ipv4 = true;
@@ -493,7 +505,7 @@ Task<void> Dispatcher::stop(Moment deadline) {
   for (const std::string& site : sites) {
     auto found = state.lines.find(site);
     if (found == state.lines.end()) continue;
-    FairLine<Waiting> rest = std::exchange(found->second->waiting, {});
+    PriorityLine<Waiting> rest = std::exchange(found->second->waiting, {});
     while (!rest.empty()) state.queue.give_back(rest.pop().ready);
     found->second->arrived.notify_all();
   }

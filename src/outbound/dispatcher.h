@@ -14,6 +14,7 @@
 // 421, or any failure of the session, ends it; the recipients not yet done are deferred.
 // Recipients of one entry go in one transaction up to the peer's capacity.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,6 +49,8 @@ struct DispatcherOptions {
   Duration dot = std::chrono::minutes(10);          // final dot (§4.5.3.2.6, RFC 1047)
   Duration tls = std::chrono::seconds(60);
   RouteTable routes;
+  // What was said in an attempt (transcript.h), when it ended. Unset: nothing is written down.
+  std::function<void(MessageId, std::string site, std::string text)> keep_transcript;
 };
 
 class Dispatcher : public Carrier {

@@ -280,6 +280,36 @@ Task<> delivers_one(House& house, Server& server) {
   EXPECT_EQ(server.bodies, std::vector<std::string>{"Subject: x\r\n\r\n..dot\r\n"});
   co_await house.end();
 }
+// Each message has the session's opening and its own lines; a failed connect is told too.
+Task<> writes_down(House& house, Server& server) {
+  house.serve(server);
+  server.recipient_replies["no"] = "550 5.1.1 nobody\r\n";
+  auto options = routes({House::rule("*", House::port_of(server))});
+  options.connections_per_site = 1;
+  std::map<MessageId, std::string> kept;
+  options.keep_transcript = [&kept](MessageId id, const std::string& site, std::string text) {
+    kept[id] += site + "\n" + text;
+  };
+  house.start(options);
+  const auto first = co_await house.send({"x@b.test", "no@b.test"}, "secret content\r\n");
+  const auto second = co_await house.send({"y@b.test"});
+  EXPECT_TRUE(co_await happens(house.shard, [&house] { return house.all_outcomes() >= 3; }));
+  EXPECT_EQ(kept.size(), 2u);
+  for (const auto& text : {kept[first], kept[second]}) {
+    EXPECT_NE(text.find("\t*\tconnect to "), std::string::npos) << text;
+    EXPECT_NE(text.find("\t>\tEHLO "), std::string::npos) << text;
+    EXPECT_NE(text.find("\t>\t(content, "), std::string::npos) << text;
+    EXPECT_EQ(text.find("secret content"), std::string::npos) << text;
+  }
+  EXPECT_NE(kept[first].find("\t<\t550 5.1.1 nobody\n"), std::string::npos) << kept[first];
+  EXPECT_EQ(kept[second].find("no@b.test"), std::string::npos) << kept[second];
+  EXPECT_NE(kept[second].find("RCPT TO:<y@b.test>"), std::string::npos) << kept[second];
+  co_await house.end();
+}
+TEST_F(Dispatching, WritesDownWhatWasSaid) {
+  run(writes_down(house_, server_));
+}
+
 TEST_F(Dispatching, GivesEachRecipientItsOwnOutcome) {
   run(delivers_one(house_, server_));
 }

@@ -7,12 +7,14 @@
 //
 // No bound of its own: what waits here holds a lease, and the queue bounds those. One thread.
 #pragma once
+#include <array>
 #include <deque>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "base/result.h"
+#include "mail/priority.h"
 
 namespace goniec {
 
@@ -56,6 +58,50 @@ class FairLine {
   std::map<std::string, std::deque<T>> lines_;  // none is empty
   std::deque<std::string> turns_;               // each owner of lines_ once
   std::size_t size_ = 0;
+};
+
+// A fair line for each priority: a higher one goes first, but one turn of `patience` belongs to the
+// lowest that waits, so that nothing waits for ever behind what keeps coming.
+template <class T>
+class PriorityLine {
+ public:
+  static constexpr unsigned patience = 8;
+
+  bool empty() const { return size() == 0; }
+  std::size_t size() const {
+    std::size_t all = 0;
+    for (const auto& line : lines_) all += line.size();
+    return all;
+  }
+  void push(MailPriority priority, const std::string& owner, T thing) {
+    lines_[rank_of(priority)].push(owner, std::move(thing));
+  }
+  void push_front(MailPriority priority, const std::string& owner, T thing) {
+    lines_[rank_of(priority)].push_front(owner, std::move(thing));
+  }
+  T pop() {
+    CHECK(!empty());
+    const bool lowest = ++turns_ % patience == 0;
+    FairLine<T>* chosen = nullptr;
+    for (auto& line : lines_)
+      if (!line.empty() && (!chosen || lowest)) chosen = &line;
+    return chosen->pop();
+  }
+
+ private:
+  static std::size_t rank_of(MailPriority priority) {
+    switch (priority) {
+      case MailPriority::high:
+        return 0;
+      case MailPriority::normal:
+        return 1;
+      case MailPriority::bulk:
+        return 2;
+    }
+    return 1;
+  }
+  std::array<FairLine<T>, 3> lines_;  // highest first
+  unsigned turns_ = 0;
 };
 
 }  // namespace goniec

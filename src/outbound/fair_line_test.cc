@@ -46,5 +46,25 @@ TEST(FairLine, AnEmptiedLineStartsAfresh) {
   EXPECT_EQ(drain(line), "a2 b1 ");
 }
 
+TEST(PriorityLine, AHigherPriorityGoesFirstAndNoneWaitsForEver) {
+  PriorityLine<std::string> line;
+  for (int i = 0; i < 2; ++i) line.push(MailPriority::bulk, "a", "b");
+  for (int i = 0; i < 4; ++i) line.push(MailPriority::normal, "a", "n");
+  for (int i = 0; i < 9; ++i) line.push(MailPriority::high, i % 2 ? "a" : "c", "h");
+  std::string order;
+  while (!line.empty()) order += line.pop();
+  EXPECT_EQ(order, "hhhhhhhbhhnnnnb");
+}
+
+TEST(PriorityLine, WhatGoesBackIsTheFirstOfItsPriority) {
+  PriorityLine<std::string> line;
+  line.push(MailPriority::normal, "a", "n1");
+  line.push(MailPriority::normal, "b", "n2");
+  line.push_front(MailPriority::normal, "a", line.pop());
+  line.push(MailPriority::high, "b", "h1");
+  EXPECT_EQ(line.pop() + line.pop() + line.pop(), "h1n1n2");
+  EXPECT_TRUE(line.empty());
+}
+
 }  // namespace
 }  // namespace goniec

@@ -21,6 +21,15 @@ void write_tls(JsonWriter& json, const std::optional<TlsFacts>& tls) {
   json.end();
 }
 
+void write_why(JsonWriter& json, const std::optional<BounceVerdict>& why) {
+  if (!why) return;
+  json.key("class").text(name_of(why->klass));
+  json.key("permanent").boolean(why->permanence == Permanence::permanent);
+  json.key("hint").text(why->hint);
+  if (!why->provider.empty()) json.key("provider").text(why->provider);
+  json.key("class_rule").text(why->rule);
+}
+
 // The enhanced code for the log's dsn= field: the reply's own, or one by its class.
 std::string dsn_code(const Outcome& outcome) {
   if (outcome.reply.enhanced) return outcome.reply.enhanced.text();
@@ -61,6 +70,7 @@ std::string outcome_event_data(const Message& message, const Entry& entry, const
       .real(seconds(outcome.delay_connect));
   json.real(seconds(outcome.delay_transmit)).end();
   if (outcome.state == RecipientState::queued) json.key("next_at").text(to_rfc3339(next_at));
+  write_why(json, outcome.why);
   write_tls(json, outcome.tls);
   if (!outcome.tls_required.empty()) json.key("tls_required").text(outcome.tls_required);
   json.key("from").text(message.sender.address.text()).key("size").number(message.content.size());
@@ -69,9 +79,25 @@ std::string outcome_event_data(const Message& message, const Entry& entry, const
   return std::move(json).take();
 }
 
-std::string reason_event_data(std::string_view reason) {
+std::string reason_event_data(std::string_view reason, std::string_view domain) {
   JsonWriter json;
-  json.object().key("reason").text(reason).end();
+  json.object().key("reason").text(reason);
+  if (!domain.empty()) json.key("domain").text(domain);
+  json.end();
+  return std::move(json).take();
+}
+
+std::string expanded_event_data(std::span<const Address> targets) {
+  JsonWriter json;
+  json.object().key("to").array();
+  for (const Address& target : targets) json.text(target.text());
+  json.end().key("rule").text("alias").end();
+  return std::move(json).take();
+}
+
+std::string rescheduled_event_data(Instant due) {
+  JsonWriter json;
+  json.object().key("next_at").text(to_rfc3339(due)).end();
   return std::move(json).take();
 }
 
@@ -80,6 +106,35 @@ std::string notice_event_data(MessageId notice, std::string_view action) {
   json.object().key("message").text(notice.text()).key("action").text(action).end();
   return std::move(json).take();
 }
+
+namespace {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+void write_pairs(JsonWriter& json, std::string_view key, const Pairs& pairs) {
+  if (pairs.empty()) return;
+  json.key(key).object();
+  for (const auto& [name, value] : pairs) json.key(name).text(value);
+  json.end();
+}
+
+// Only what was asked for: most mail asks for nothing.
+void write_options(JsonWriter& json, const SendOptions& options) {
+  const auto text = [&json](std::string_view key, const std::string& value) {
+    if (!value.empty()) json.key(key).text(value);
+  };
+  text("subject", options.subject);
+  text("stream", options.stream);
+  write_pairs(json, "tags", options.tags);
+  write_pairs(json, "metadata", options.metadata);
+  text("key", options.key_id);
+  text("pool", options.pool);
+  if (options.send_at != Instant{}) json.key("send_at").text(to_rfc3339(options.send_at));
+  if (options.attachments) json.key("attachments").boolean(true);
+  if (options.sandbox) json.key("sandbox").boolean(true);
+}
+
+}  // namespace
 
 std::string received_event_data(const ReceivedEventFacts& facts) {
   const Message& message = facts.message;
@@ -102,6 +157,7 @@ std::string received_event_data(const ReceivedEventFacts& facts) {
   json.key("from").text(message.sender.address.text()).key("size").number(message.content.size());
   json.key("message_id").text(message.message_id);
   if (message.parent) json.key("parent").text(message.parent.text());
+  write_options(json, facts.options);
   json.key("recipients").array();
   for (const Recipient& recipient : facts.transaction.recipients)
     json.text(recipient.address.text());

@@ -11,13 +11,16 @@ std::string host_of(const std::string& site) {
 
 DsnRecipient notice_of(const EntryRecipient& recipient, const Outcome& outcome, DsnAction action,
                        Instant now, Instant until) {
+  EntryRecipient told = recipient;
+  told.state = outcome.state;
   return DsnRecipient{
-      .recipient = recipient,
+      .recipient = std::move(told),
       .action = action,
       .reply = outcome.reply,
       .remote_host = outcome.phase == "local" ? std::string() : host_of(outcome.site),
       .last_attempt = now,
-      .will_retry_until = until};
+      .will_retry_until = until,
+      .hint = outcome.why ? outcome.why->hint : std::string()};
 }
 
 bool wants_delay_notice(const Message& message, const EntryRecipient& recipient,
@@ -94,7 +97,8 @@ NoticePlan plan_expanded(const Message& message, const std::vector<Recipient>& a
                                         .reply = Reply(250, {2, 0, 0}, "expanded to a list"),
                                         .remote_host = {},
                                         .last_attempt = now,
-                                        .will_retry_until = {}});
+                                        .will_retry_until = {},
+                                        .hint = {}});
   }
   return plan;
 }

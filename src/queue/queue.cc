@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
@@ -61,6 +62,19 @@ void expire_outcomes(const Entry& entry, std::vector<Outcome>& outcomes, Instant
     if (outcome.state == RecipientState::queued) outcome.state = RecipientState::expired;
 }
 
+// Why what did not go well did not: only then is an answer looked at.
+void explain_outcomes(const BounceRules& rules, const Entry& entry,
+                      std::vector<Outcome>& outcomes) {
+  for (Outcome& outcome : outcomes) {
+    if (outcome.state != RecipientState::queued && outcome.state != RecipientState::failed &&
+        outcome.state != RecipientState::expired)
+      continue;
+    outcome.why = rules.classify(
+        outcome.reply,
+        {.site = outcome.site, .domain = entry.domain.ascii(), .phase = outcome.phase});
+  }
+}
+
 // What is handed over of a message that was spooled: no header and prepend, they are in `content`
 // or in the store.
 struct Spooled {
@@ -104,6 +118,7 @@ struct Queue::State {
   std::shared_ptr<std::atomic<std::size_t>> kept_octets =
       std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<bool> stopping{false};
+  std::set<std::string> refusal_series;  // under the mutex; bounded by Metrics::series_limit
   // First shard's loop only:
   Signal wake;
   Instant sleeping_until{};
@@ -115,6 +130,7 @@ struct Queue::State {
   Counter& settled_deferred;
   Counter& settled_failed;
   Counter& settled_expired;
+  Metrics& registry;
   Counter& double_bounces;
   Gauge& window_gauge;
   Gauge& unsettled;
@@ -132,6 +148,7 @@ struct Queue::State {
         settled_deferred(outcome_counter(metrics, "deferred")),
         settled_failed(outcome_counter(metrics, "bounced")),
         settled_expired(outcome_counter(metrics, "expired")),
+        registry(metrics),
         double_bounces(metrics.counter("goniec_double_bounces_total",
                                        "Notifications that could not be delivered")),
         window_gauge(metrics.gauge("goniec_queue_window_entries", "Entries leased and in memory")),
@@ -234,6 +251,7 @@ struct Queue::State {
   void tell_unsettled(MessageId id, const Error& error, Instant now, Duration again_after);
   void prepare_entries(SpoolRequest& request, Instant now);
   void note_unleased(const std::vector<Entry>& entries, const SpoolResult& result, Instant now);
+  void count_refusal(const BounceVerdict& why, bool deferred);
   void count(const std::vector<Outcome>& outcomes, const Message& message);
 };
 
@@ -336,7 +354,8 @@ void Queue::State::prepare_entries(SpoolRequest& request, Instant now) {
   for (Entry& entry : request.entries) {
     entry.id = EntryId{request.message.id, number++};
     entry.due = std::max(now, request.message.not_before);
-    entry.expires = expires;
+    const Instant latest = expires + (entry.due - now);
+    entry.expires = entry.expires == Instant{} ? latest : std::min(latest, entry.expires);
     entry.priority = request.message.priority;
   }
   if (current->keep_bodies > Duration::zero()) request.keep_until = now + current->keep_bodies;
@@ -433,6 +452,29 @@ Task<std::vector<SpoolRequest>> Queue::State::make_notices(Loop& loop,
   co_return notices;
 }
 
+// Providers and classes are those of the rules. Beyond what one name may have of series, all
+// providers that come new are "other", so that the class is never lost.
+void Queue::State::count_refusal(const BounceVerdict& why, bool deferred) {
+  constexpr std::size_t reserve = 2 * bounce_class_count;
+  std::string provider = why.provider.empty() ? "other" : why.provider;
+  const auto key = fmt::format("{} {} {}", provider, name_of(why.klass), deferred);
+  {
+    std::lock_guard lock(mutex);
+    if (!refusal_series.contains(key)) {
+      if (refusal_series.size() < Metrics::series_limit - reserve)
+        refusal_series.insert(key);
+      else
+        provider = "other";
+    }
+  }
+  registry
+      .counter("goniec_refusals_total", "Recipients refused or not reached, by what it means",
+               {{"class", std::string(name_of(why.klass))},
+                {"provider", std::move(provider)},
+                {"status", deferred ? "deferred" : "bounced"}})
+      .add();
+}
+
 void Queue::State::count(const std::vector<Outcome>& outcomes, const Message& message) {
   for (const Outcome& outcome : outcomes) {
     switch (outcome.state) {
@@ -451,6 +493,7 @@ void Queue::State::count(const std::vector<Outcome>& outcomes, const Message& me
         settled_expired.add();
         break;
     }
+    if (outcome.why) count_refusal(*outcome.why, outcome.state == RecipientState::queued);
     const bool ended_badly =
         outcome.state == RecipientState::failed || outcome.state == RecipientState::expired;
     if (ended_badly && message.sender.address.empty()) double_bounces.add();
@@ -537,6 +580,7 @@ Task<Result<void>> Queue::settle(Loop& loop, ReadyEntry ready, std::vector<Outco
   const Instant now = loop.clock().now();
   auto current = state.current_options();
   expire_outcomes(ready.entry, outcomes, now);
+  explain_outcomes(*current->bounces, ready.entry, outcomes);
 
   NoticePlan plan = plan_notices(*ready.message, ready.entry, outcomes, current->retry, now);
   SettleRequest request;
@@ -586,6 +630,46 @@ void Queue::give_back(ReadyEntry entry) {
   state_->left_window(1);
 }
 
+// ---------------------------------------------------------------- by its sender
+Task<Result<Entry>> Queue::cancel(Loop& loop, QueueItem item, std::string reason) {
+  QueueChange change;
+  change.entry = item.entry.id;
+  change.action = QueueAction::remove;
+  change.now = loop.clock().now();
+  change.reason = reason;
+  for (const EntryRecipient& each : item.entry.recipients) {
+    if (each.state != RecipientState::queued) continue;
+    Event event;
+    event.kind = EventKind::canceled;
+    event.message = item.message.id;
+    event.at = change.now;
+    event.recipient = each.recipient.address.text();
+    event.data = reason_event_data(reason);
+    change.events.push_back(std::move(event));
+  }
+  auto changed = co_await state_->committer.change(loop, std::move(change));
+  if (changed) state_->poke();
+  co_return changed;
+}
+
+Task<Result<Entry>> Queue::reschedule(Loop& loop, QueueItem item, Instant due, Telling telling) {
+  QueueChange change;
+  change.entry = item.entry.id;
+  change.action = QueueAction::retry;  // at that time instead of now
+  change.now = due;
+  if (telling == Telling::event) {
+    Event event;
+    event.kind = EventKind::rescheduled;
+    event.message = item.message.id;
+    event.at = loop.clock().now();
+    event.data = rescheduled_event_data(due);
+    change.events.push_back(std::move(event));
+  }
+  auto changed = co_await state_->committer.change(loop, std::move(change));
+  if (changed) state_->poke();
+  co_return changed;
+}
+
 // ---------------------------------------------------------------- by hand
 Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action,
                                   std::string reason) {
@@ -609,8 +693,9 @@ Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action
       change.outcomes.push_back(std::move(outcome));
     }
     auto message = std::make_shared<const Message>(item.message);
-    NoticePlan plan = plan_notices(item.message, item.entry, change.outcomes,
-                                   state.current_options()->retry, now);
+    const auto current = state.current_options();
+    explain_outcomes(*current->bounces, item.entry, change.outcomes);
+    NoticePlan plan = plan_notices(item.message, item.entry, change.outcomes, current->retry, now);
     change.notices = co_await state.make_notices(loop, message, std::move(plan), now);
     for (SpoolRequest& notice :
          change.notices) {  // a change gives no leases back: they are due at once
@@ -625,7 +710,7 @@ Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action
     event.kind = event_kind(action);
     event.message = item.message.id;
     event.at = now;
-    event.data = reason_event_data(reason);
+    event.data = reason_event_data(reason, item.entry.domain.ascii());
     change.events.push_back(std::move(event));
   }
   auto changed = co_await state.committer.change(loop, std::move(change));

@@ -44,6 +44,8 @@ struct QueueOptions {
   QueueLimits limits;
   std::string hostname;
   Duration keep_bodies{};  // [retention] bodies
+  // What refusals mean; an attempt under way keeps those it began with.
+  std::shared_ptr<const BounceRules> bounces = std::make_shared<const BounceRules>();
 };
 
 // Content that is still in memory, to save reading it back. Immutable, shared by a message's
@@ -123,6 +125,11 @@ class Queue {
   Task<Result<std::vector<QueueItem>>> list(Loop& loop, QueueFilter filter);
   Task<Result<QueueStats>> stats(Loop& loop);
   Task<Result<Entry>> change(Loop& loop, QueueItem item, QueueAction action, std::string reason);
+  // By its sender: the entry goes without a notice, told as `canceled` of each recipient that
+  // waited; or it is due at another time, told as `rescheduled` (of the message: once is enough).
+  Task<Result<Entry>> cancel(Loop& loop, QueueItem item, std::string reason);
+  enum class Telling { event, none };
+  Task<Result<Entry>> reschedule(Loop& loop, QueueItem item, Instant due, Telling telling);
 
   struct State;  // queue.cc
 

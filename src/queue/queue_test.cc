@@ -240,6 +240,65 @@ TEST(Queue, HandsNothingMoreToCarriersThatAreGoingToStop) {
   loop.run(queue.stop(loop));
 }
 
+// Settles one recipient of b.test with this answer, and gives what was kept of it.
+struct Settled {
+  std::string data, metrics;
+};
+Settled settle_with(Reply reply, RecipientState state) {
+  SimLoop loop{1};
+  Metrics metrics;
+  std::unique_ptr<Store> store = make_memory_store({}, loop.clock());
+  Committer committer{*store, {.settle_linger = Duration(0)}, metrics, null_log(), &loop};
+  ReaderPool readers{*store, 0};
+  BounceRule rule;
+  rule.name = "b.quota";
+  rule.providers = {"b"};
+  rule.texts = {"quota"};
+  rule.klass = BounceClass::mailbox_full;
+  std::vector<BounceProvider> providers{{"b", "B", {}, {"b.test"}}};
+  Queue queue{{.hostname = "me.test",
+               .bounces = std::make_shared<const BounceRules>(std::move(providers),
+                                                              std::vector<BounceRule>{rule})},
+              committer,
+              readers,
+              metrics,
+              null_log()};
+  Collector collector;
+  queue.add_shard(loop, collector);
+  auto request = request_to("b.test", "text\r\n", queue.next_id(loop.clock(), loop.random()),
+                            loop.clock().now());
+  const MessageId id = request.message.id;
+  EXPECT_TRUE(loop.run(queue.accept(loop, std::move(request), nullptr)).has_value());
+  Outcome outcome;
+  outcome.state = state;
+  outcome.reply = std::move(reply);
+  EXPECT_TRUE(
+      loop.run(queue.settle(loop, std::move(collector.entries.at(0)), {outcome})).has_value());
+  const auto events = (*store->reader())->events_of(id);
+  EXPECT_TRUE(events && !events->empty());
+  Settled settled{events && !events->empty() ? events->back().data : "", metrics.exposition()};
+  loop.run(queue.stop(loop));
+  return settled;
+}
+
+TEST(Queue, WhatWasRefusedSaysWhatItMeansAndCounts) {
+  const auto full = settle_with(Reply(552, {5, 2, 2}, "over quota"), RecipientState::failed);
+  EXPECT_NE(full.data.find("\"class\":\"mailbox_full\",\"permanent\":false,\"hint\":"
+                           "\"bounce.mailbox_full\",\"provider\":\"b\",\"class_rule\":"
+                           "\"b.quota\""),
+            std::string::npos)
+      << full.data;
+  EXPECT_NE(full.metrics.find("goniec_refusals_total{class=\"mailbox_full\",provider=\"b\","
+                              "status=\"bounced\"} 1"),
+            std::string::npos)
+      << full.metrics;
+  const auto later = settle_with(Reply(450, {4, 2, 0}, "later"), RecipientState::queued);
+  EXPECT_NE(later.data.find("\"class\":\"other\""), std::string::npos) << later.data;
+  const auto good = settle_with(Reply(250, {2, 0, 0}, "quota"), RecipientState::delivered);
+  EXPECT_EQ(good.data.find("class"), std::string::npos) << good.data;
+  EXPECT_EQ(good.metrics.find("goniec_refusals_total"), std::string::npos);
+}
+
 // The SQLite engine on a disk that can fail, and one entry that was handed to its carrier.
 struct FaultyHouse {
   SimLoop loop{1};

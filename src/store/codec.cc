@@ -232,7 +232,7 @@ Result<Event> decode_event(std::string_view bytes, std::uint64_t sequence, Messa
   Event event;
   event.sequence = sequence;
   event.message = MessageId{row.number()};
-  event.kind = row.one_of(EventKind::expanded);
+  event.kind = row.one_of(EventKind::webhook_disabled);
   event.at = row.time();
   event.recipient = row.text();
   event.data = row.text();

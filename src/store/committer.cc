@@ -37,6 +37,12 @@ std::size_t weight(const SettleRequest& request) {
   for (const auto& notice : request.notices) octets += weight(notice);
   return octets;
 }
+std::size_t weight(const FactsRequest& request) {
+  std::size_t octets = 256 + 128 * (request.puts.size() + request.removes.size());
+  for (const auto& put : request.puts) octets += put.value.size();
+  for (const auto& event : request.events) octets += 128 + event.data.size();
+  return octets;
+}
 template <class Request>
 std::size_t weight(const Request&) {
   return 256;
@@ -104,15 +110,16 @@ struct Group {
   Line<QueueChange, Entry> changes;
   Line<MailboxRemove, void> removals;
   Line<ObjectWork, bool> objects;
+  Line<FactsRequest, void> facts;
   Line<SweepWork, std::size_t> sweeps;
 
   template <class F>
   void for_each_line(F f) {
-    f(chunks), f(spools), f(settles), f(changes), f(removals), f(objects), f(sweeps);
+    f(chunks), f(spools), f(settles), f(changes), f(removals), f(objects), f(facts), f(sweeps);
   }
   std::size_t items() const {
     return chunks.size() + discards.size() + spools.size() + settles.size() + changes.size() +
-           removals.size() + objects.size() + sweeps.size();
+           removals.size() + objects.size() + facts.size() + sweeps.size();
   }
   bool only_settles() const { return items() == settles.size(); }
 };
@@ -149,6 +156,7 @@ void run_group(Store& store, Group& group) {
   run_batch(group.changes, [&](auto batch) { return store.change(batch); });
   run_batch(group.removals, [&](auto batch) { return store.remove_from_mailbox(batch); });
   for (auto* waiting : group.objects) waiting->answer.emplace(run_object(store, waiting->request));
+  run_batch(group.facts, [&](auto batch) { return store.record(batch); });
   for (auto* waiting : group.sweeps) {
     const auto& sweep = waiting->request;
     waiting->answer.emplace(store.sweep(sweep.now, sweep.events_before, sweep.limit));
@@ -290,6 +298,7 @@ struct Committer::State {
     take(waiting.changes, group.changes, octets_left, items_left);
     take(waiting.removals, group.removals, octets_left, items_left);
     take(waiting.objects, group.objects, octets_left, items_left);
+    take(waiting.facts, group.facts, octets_left, items_left);
     take(waiting.sweeps, group.sweeps, octets_left, items_left);
     take(waiting.spools, group.spools, octets_left, items_left);
     take(waiting.chunks, group.chunks, octets_left, items_left);
@@ -515,6 +524,10 @@ Task<Result<void>> Committer::put_object(Loop& loop, ObjectPut request) {
 Task<Result<bool>> Committer::remove_object(Loop& loop, ObjectKey key) {
   ObjectWork work{std::move(key)};
   co_return co_await state_->answer(&Group::objects, loop, work);
+}
+
+Task<Result<void>> Committer::record(Loop& loop, FactsRequest request) {
+  co_return co_await state_->answer(&Group::facts, loop, request);
 }
 
 Task<Result<std::size_t>> Committer::sweep(Loop& loop, Instant now, Instant events_before,

@@ -54,6 +54,7 @@ class Committer {
   Task<Result<void>> remove_from_mailbox(Loop& loop, MailboxRemove request);
   Task<Result<void>> put_object(Loop& loop, ObjectPut request);
   Task<Result<bool>> remove_object(Loop& loop, ObjectKey key);
+  Task<Result<void>> record(Loop& loop, FactsRequest request);
   Task<Result<std::size_t>> sweep(Loop& loop, Instant now, Instant events_before,
                                   std::size_t limit);
   // Any function on the commit thread between groups (backup).

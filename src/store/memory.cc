@@ -126,6 +126,14 @@ class MemoryReader final : public Reader {
     return events;
   }
 
+  Result<AppliedEvents> applied_events_after(std::uint64_t sequence, std::size_t limit) override {
+    AppliedEvents tail;
+    tail.events = TRY(events_after(sequence, limit));
+    std::lock_guard lock(memory_->mutex);
+    if (!memory_->events.empty()) tail.last = memory_->events.rbegin()->first;
+    return tail;
+  }
+
   Result<std::vector<MessageId>> find_by_message_id(std::string_view message_id) override {
     std::lock_guard lock(memory_->mutex);
     const auto found = memory_->names.find(message_id);
@@ -174,6 +182,16 @@ class MemoryReader final : public Reader {
     for (const auto& [key, value] : memory_->objects) {
       if (key.kind == kind) objects.emplace_back(key.key, value);
     }
+    return objects;
+  }
+  Result<std::vector<std::pair<std::string, std::string>>> objects_after(
+      const ObjectKey& after, std::size_t limit) override {
+    std::lock_guard lock(memory_->mutex);
+    std::vector<std::pair<std::string, std::string>> objects;
+    for (auto at = memory_->objects.upper_bound(after);
+         at != memory_->objects.end() && at->first.kind == after.kind && objects.size() < limit;
+         ++at)
+      objects.emplace_back(at->first.key, at->second);
     return objects;
   }
 
@@ -225,6 +243,19 @@ class MemoryStore final : public Store {
     });
   }
 
+  std::vector<Result<void>> record(std::span<const FactsRequest> batch) override {
+    return each<void>(batch, [this](const FactsRequest& request) -> Result<void> {
+      for (const auto& put : request.puts) {
+        if (put.must_be_new && memory_->objects.contains(put.key))
+          return fail(ErrorKind::conflict, fmt::format("{} {} exists", put.key.kind, put.key.key));
+      }
+      for (const auto& put : request.puts) memory_->objects[put.key] = put.value;
+      for (const auto& key : request.removes) memory_->objects.erase(key);
+      insert_events(request.events);
+      return {};
+    });
+  }
+
   Result<LeaseResult> lease(const LeaseRequest& request) override {
     std::lock_guard lock(memory_->mutex);
     LeaseResult result;
@@ -267,6 +298,19 @@ class MemoryStore final : public Store {
     for (const auto& [due, id] : memory_->due) {
       if (memory_->leases.is_leased(id)) continue;
       if (due > memory_->leased_at || !is_full(id, memory_->domain_most)) return due;
+    }
+    return {};
+  }
+
+  Result<void> replace_events(std::span<const Event> events) override {
+    std::lock_guard lock(memory_->mutex);
+    for (const Event& event : events) {
+      const auto found = memory_->events.find(event.sequence);
+      if (found == memory_->events.end()) continue;
+      found->second.at = event.at;
+      found->second.recipient = event.recipient;
+      found->second.data = event.data;
+      memory_->open_group = true;
     }
     return {};
   }
@@ -393,6 +437,7 @@ Result<SpoolResult> MemoryStore::spool_one(const SpoolRequest& request) {
   }
   memory_->messages.emplace(id, std::move(kept));
   memory_->highest = std::max(memory_->highest, id);
+  for (const auto& put : request.objects) memory_->objects[put.key] = put.value;
   insert_events(request.events);
   return result;
 }

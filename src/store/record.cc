@@ -54,6 +54,18 @@ Error cut_record() {
   return {ErrorKind::damaged, "a record of the journal is not whole"};
 }
 
+void write_key(RowWriter& record, const ObjectKey& key) {
+  record.text(key.kind);
+  record.text(key.key);
+}
+
+ObjectKey read_key(RowReader& record) {
+  ObjectKey key;
+  key.kind = record.view();
+  key.key = record.view();
+  return key;
+}
+
 }  // namespace
 
 StoredEntry stored_entry(const SpoolRequest& request, const StoredMessage& stored,
@@ -132,6 +144,33 @@ Result<SettleRecord> decode_settle(std::string_view octets) {
   settle.events = read_events(record);
   if (!record.ok_at_end()) return std::unexpected(cut_record());
   return settle;
+}
+
+void encode_facts(std::span<const ObjectPut> puts, std::span<const ObjectKey> removes,
+                  std::span<const Event> events, std::string& out, std::string& scratch) {
+  RowWriter record(out);
+  record.number(puts.size());
+  for (const ObjectPut& put : puts) {
+    write_key(record, put.key);
+    record.text(put.value);
+  }
+  record.number(removes.size());
+  for (const ObjectKey& key : removes) write_key(record, key);
+  write_events(record, events, {}, scratch);
+}
+
+Result<FactsRecord> decode_facts(std::string_view octets) {
+  RowReader record = RowReader::unchecked(octets);
+  FactsRecord facts;
+  for (auto count = record.number(); count > 0 && record.ok(); --count) {
+    ObjectKey key = read_key(record);
+    facts.puts.emplace_back(std::move(key), record.view());
+  }
+  for (auto count = record.number(); count > 0 && record.ok(); --count)
+    facts.removes.push_back(read_key(record));
+  facts.events = read_events(record);
+  if (!record.ok_at_end()) return std::unexpected(cut_record());
+  return facts;
 }
 
 }  // namespace goniec

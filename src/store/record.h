@@ -1,8 +1,9 @@
 // The records of the group journal: what a verb says to the database later, in the rows it will
-// have there. Two kinds are enough, for only these two verbs are hot (docs/INTERNALS.md):
+// have there. Three kinds are enough, for only these verbs are hot (docs/INTERNALS.md):
 //
 //   spool   a message: its row, content, entries, events
 //   settle  an entry: gone, or its new row; events
+//   facts   objects that are put or removed; events
 //
 // Promises: decode(encode(x)) has the same rows; a record that is cut or of a newer version is
 // `damaged`. The rows keep their own checksums, which are tested when they are read; the journal's
@@ -18,7 +19,7 @@
 
 namespace goniec {
 
-constexpr std::uint8_t spool_record = 1, settle_record = 2;
+constexpr std::uint8_t spool_record = 1, settle_record = 2, facts_record = 3;
 
 struct EventRow {
   MessageId message;
@@ -54,14 +55,24 @@ struct SettleRecord {
   std::vector<EventRow> events;
 };
 
+struct FactsRecord {
+  std::vector<std::pair<ObjectKey, std::string_view>> puts;
+  std::vector<ObjectKey> removes;
+  std::vector<EventRow> events;
+};
+
 // `out` is cleared first; its memory is used again, that of `scratch` too.
 void encode_spool(const SpoolRequest& request, const StoredMessage& stored,
                   std::uint32_t chunks_before, std::string& out, std::string& scratch);
 void encode_settle(const StoredEntry& after, const SettleRequest& request, std::string& out,
                    std::string& scratch);
 
+void encode_facts(std::span<const ObjectPut> puts, std::span<const ObjectKey> removes,
+                  std::span<const Event> events, std::string& out, std::string& scratch);
+
 Result<SpoolRecord> decode_spool(std::string_view octets);
 Result<SettleRecord> decode_settle(std::string_view octets);
+Result<FactsRecord> decode_facts(std::string_view octets);
 
 // An entry of a spool as its row holds it.
 StoredEntry stored_entry(const SpoolRequest& request, const StoredMessage& stored,

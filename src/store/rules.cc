@@ -178,6 +178,8 @@ Result<Changed> after_change(Entry entry, const QueueChange& change, bool leased
       if (leased) {
         changed.effect = ChangeEffect::nothing;
       } else {
+        // Put off to a later time, an untried entry keeps its whole life behind that.
+        if (now.tries == 0 && change.now > now.due) now.expires += change.now - now.due;
         now.due = change.now;
       }
       break;

@@ -50,6 +50,28 @@ struct StoreLimits {
   std::size_t apply_octets = 8u << 20;
 };
 
+// ---------------------------------------------------------------- objects
+// Domains, users, aliases, keys: kept as (kind, key) -> JSON text, each setting in one place;
+// accounts/ gives them meaning.
+struct ObjectKey {
+  std::string kind;  // "domain", "user", "alias"
+  std::string key;   // ascii domain, address text
+  auto operator<=>(const ObjectKey&) const = default;
+};
+struct ObjectPut {
+  ObjectKey key;
+  std::string value;
+  bool must_be_new = false;  // conflict when it exists
+};
+// Facts beside the queue's own: what happened to objects or to mail that is settled (a link was
+// followed, an address was suppressed), with the events that tell it. All of it or nothing; puts
+// come before removes.
+struct FactsRequest {
+  std::vector<ObjectPut> puts;
+  std::vector<ObjectKey> removes;
+  std::vector<Event> events;  // sequence is given by the store; message 0: of no message
+};
+
 // ---------------------------------------------------------------- queue
 // Body chunks of a message above 256 KiB ride in earlier groups: written under its id before
 // spool(). A chunk whose message is never spooled goes by discard_chunks() (the session ended
@@ -74,7 +96,8 @@ struct SpoolRequest {
   std::vector<std::string> chunks;  // numbers follow those written before by write_chunks
   std::vector<Entry> entries;  // state due or held; at least one, unless only retention holds it
   std::vector<Event> events;   // Received, Expanded…; sequence is given by the store
-  Instant keep_until{};        // retention of the content; zero: none
+  std::vector<ObjectPut> objects;  // durable with it (an idempotency key); never must_be_new
+  Instant keep_until{};            // retention of the content; zero: none
   bool lease = true;  // lease every entry that is due by now for the caller (saves reading it back)
   std::size_t domain_most = SIZE_MAX;  // as in LeaseRequest
 };
@@ -179,20 +202,6 @@ struct MailboxUsage {
   std::uint64_t uid_validity = 0, uid_next = 1;
 };
 
-// ---------------------------------------------------------------- objects
-// Domains, users, aliases, keys: kept as (kind, key) -> JSON text, each setting in one place;
-// accounts/ gives them meaning.
-struct ObjectKey {
-  std::string kind;  // "domain", "user", "alias"
-  std::string key;   // ascii domain, address text
-  auto operator<=>(const ObjectKey&) const = default;
-};
-struct ObjectPut {
-  ObjectKey key;
-  std::string value;
-  bool must_be_new = false;  // conflict when it exists
-};
-
 struct StoreHealth {
   bool sealed = false;
   std::string sealed_reason;
@@ -204,6 +213,12 @@ struct StoreHealth {
 };
 
 // ---------------------------------------------------------------- interfaces
+// Events of the log, and how far it goes.
+struct AppliedEvents {
+  std::vector<Event> events;
+  std::uint64_t last = 0;  // sequence
+};
+
 class Reader {
  public:
   virtual ~Reader() = default;
@@ -215,6 +230,9 @@ class Reader {
   virtual Result<std::string> chunk(MessageId message, std::uint32_t number) = 0;
   virtual Result<std::vector<Event>> events_of(MessageId message) = 0;  // by sequence
   virtual Result<std::vector<Event>> events_after(std::uint64_t sequence, std::size_t limit) = 0;
+  // Of what is where it can be read without bringing anything there: a little behind
+  // events_after(), and nobody who writes waits for it.
+  virtual Result<AppliedEvents> applied_events_after(std::uint64_t sequence, std::size_t limit) = 0;
   // Newest first, at most 100. A message is found by the first event of its spool.
   virtual Result<std::vector<MessageId>> find_by_message_id(std::string_view message_id) = 0;
   // By uid.
@@ -225,6 +243,9 @@ class Reader {
   virtual Result<std::optional<std::string>> object(const ObjectKey& key) = 0;
   virtual Result<std::vector<std::pair<std::string, std::string>>> objects(
       std::string_view kind) = 0;
+  // By key, those above `after`, at most `limit`: for kinds of which there may be a million.
+  virtual Result<std::vector<std::pair<std::string, std::string>>> objects_after(
+      const ObjectKey& after, std::size_t limit) = 0;
 };
 
 class Store {
@@ -247,6 +268,11 @@ class Store {
   virtual std::vector<Result<void>> put_objects(std::span<const ObjectPut> batch) = 0;
   // false: was not there.
   virtual std::vector<Result<bool>> remove_objects(std::span<const ObjectKey> batch) = 0;
+  // conflict: an object that must be new is there; nothing of the request was written.
+  virtual std::vector<Result<void>> record(std::span<const FactsRequest> batch) = 0;
+  // Puts time, recipient and data of these in place of what the events of their sequences say;
+  // kind and message stay. What is not there is passed over. Their old octets are overwritten.
+  virtual Result<void> replace_events(std::span<const Event> events) = 0;
   // Drops events older than, contents past retention; at most `limit` rows. How many rows went.
   virtual Result<std::size_t> sweep(Instant now, Instant events_before, std::size_t limit) = 0;
   // Makes the group durable. The mark is the group's number, ascending.

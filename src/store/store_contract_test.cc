@@ -737,7 +737,6 @@ TEST_P(StoreContract, UidsAreNeverReused) {
 }
 
 // ---------------------------------------------------------------- objects
-
 TEST_P(StoreContract, ObjectsArePutReadListedAndRemoved) {
   const ObjectKey key{"domain", "example.org"};
   ASSERT_TRUE(one(*store_, &Store::put_objects, ObjectPut{key, "{}", true}));
@@ -752,6 +751,8 @@ TEST_P(StoreContract, ObjectsArePutReadListedAndRemoved) {
   const auto objects = *reader()->objects("domain");
   ASSERT_EQ(objects.size(), 2u);
   EXPECT_EQ(objects[0].first, "a.pl");
+  EXPECT_EQ(reader()->objects_after({"domain", ""}, 1)->front(), objects[0]);
+  EXPECT_EQ(*reader()->objects_after({"domain", "a.pl"}, 9), std::vector{objects[1]});
   EXPECT_EQ(*one(*store_, &Store::remove_objects, key), true);
   EXPECT_EQ(*one(*store_, &Store::remove_objects, key), false);
   commit();
@@ -759,7 +760,6 @@ TEST_P(StoreContract, ObjectsArePutReadListedAndRemoved) {
 }
 
 // ---------------------------------------------------------------- the group
-
 TEST_P(StoreContract, NothingIsSeenBeforeTheCommit) {
   if (!survives()) GTEST_SKIP() << "the memory engine shows its open group";
   auto reads = reader();

@@ -380,10 +380,10 @@ TEST(StoreOpen, ANewerFormatIsRefusedWithItsNumber) {
   House house;
   ASSERT_TRUE(house.open());
   house.store.reset();
-  house.disk.files()["/false/store/format"]->now = "4\n";
+  house.disk.files()["/false/store/format"]->now = "5\n";
   const auto opened = house.open();
   ASSERT_FALSE(opened);
-  EXPECT_NE(opened.error().message.find("format 4"), std::string::npos) << opened.error().message;
+  EXPECT_NE(opened.error().message.find("format 5"), std::string::npos) << opened.error().message;
   house.disk.files()["/false/store/format"]->now = "";
   EXPECT_EQ(house.open().error().kind, ErrorKind::damaged);
 }

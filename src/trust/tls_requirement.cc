@@ -83,6 +83,10 @@ std::string_view name_of(TlsFault fault) {
 }
 
 // ------------------------------------------------------------------------------------ the message
+MessageTlsWish tls_wish_of(const Message& message) {
+  return {message.sender.requiretls && !message.sender.address.empty(), message.tls_policies_off};
+}
+
 bool asks_policies_off(std::string_view header) {
   constexpr std::string_view field = "TLS-Required:";
   std::size_t count = 0;

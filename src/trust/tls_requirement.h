@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mail/journey.h"
 #include "trust/chain.h"
 #include "trust/dane.h"
 #include "trust/mta_sts.h"
@@ -55,6 +56,9 @@ struct MessageTlsWish {       // of one message
   bool policies_off = false;  // RFC 8689 §3, TLS-Required: No; without effect beside requiretls
   bool operator==(const MessageTlsWish&) const = default;
 };
+// What a message asks. A null sender's REQUIRETLS goes on where it is offered and stops nothing
+// where it is not: a report that cannot be protected is better than none (RFC 8689 §5).
+MessageTlsWish tls_wish_of(const Message& message);
 // RFC 8689 §3, of a header block: one field, its value No.
 bool asks_policies_off(std::string_view header);
 

@@ -186,6 +186,17 @@ TEST(TlsRequirement, requiretls_needs_a_way_that_can_be_trusted) {
   EXPECT_TRUE(require_tls(with).blocked);
 }
 
+TEST(TlsRequirement, of_a_null_sender_stops_no_report) {
+  Message message;
+  message.sender.requiretls = true;
+  EXPECT_FALSE(tls_wish_of(message).requiretls) << "RFC 8689 §5";
+  message.sender.address = *Address::parse("a@example.com");
+  EXPECT_TRUE(tls_wish_of(message).requiretls);
+  EXPECT_FALSE(tls_wish_of(message).policies_off);
+  message.tls_policies_off = true;
+  EXPECT_TRUE(tls_wish_of(message).policies_off);
+}
+
 TEST(TlsRequirement, keys_are_equal_exactly_where_a_connection_may_be_shared) {
   auto a = situation(), b = situation();
   b.domain = "second.example";

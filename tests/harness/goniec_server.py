@@ -117,6 +117,8 @@ class GoniecServer:
     def kill(self):
         os.kill(self.pid(), signal.SIGKILL)
         until('an end after SIGKILL', lambda: not self.alive(), 10)
+        if getattr(self, 'process', None) and self.process.pid == self.pid():
+            self.process.wait(20)  # the first thread may be gone while another still holds the lock of the store
 
     # ------------------------------------------------------------ names
     def listeners(self):

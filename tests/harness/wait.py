@@ -5,7 +5,12 @@ gives up; pause() is for cases whose subject is time itself (a client that stall
 must last). Promises: no test waits longer than the deadline it names.
 """
 import asyncio
+import math
+import os
 import time
+
+# A machine that does much else is given more time: a factor of every deadline.
+PATIENCE = float(os.environ.get('GONIEC_PATIENCE', '1'))
 
 
 class TooLate(Exception):
@@ -14,6 +19,7 @@ class TooLate(Exception):
 
 def until(what, condition, seconds=20, every=0.02):
     """The first true value of condition(); TooLate with the last one after the deadline."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         if value := condition():
@@ -21,6 +27,11 @@ def until(what, condition, seconds=20, every=0.02):
         if time.monotonic() > deadline:
             raise TooLate(f'{what}: not within {seconds} s, last {value!r}')
         time.sleep(every)
+
+
+def patient(seconds):
+    """A deadline, in whole seconds, for what waits by itself."""
+    return math.ceil(seconds * PATIENCE)
 
 
 def pause(seconds):

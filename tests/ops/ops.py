@@ -22,6 +22,7 @@ import jsonschema
 sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tests/harness'))
+import sight                            # noqa: E402
 from goniec_server import GoniecServer  # noqa: E402
 from tally import Tests                 # noqa: E402
 from wait import until                  # noqa: E402
@@ -165,6 +166,12 @@ class Ops:
         told = self.document('trace', 'trace', one)
         assert [each['stage'] for each in told['stages']][:4] == ['connect', 'identify', 'envelope', 'content'], told
         assert told == self.document('trace', 'trace', '<documents@example.test>')
+        assert [each['class'] for each in told['stages'] if each.get('class')][:1] == ['connection'], told
+        said = self.document('explain', 'explain', '550 5.1.1 <a@b.test>: User unknown', '--lang', 'pl')['explanations']
+        assert [(each['class'], each['permanent'], each['recipient']) for each in said] == [('bad_mailbox', True, None)], said
+        assert self.server.run('explain', 'hello').returncode == 64
+        said = self.document('explain', 'explain', one)['explanations']
+        assert [(each['class'], each['recipient']) for each in said] == [('connection', 'zofia@later.test')], said
         for line in self.server.goniec('event', 'tail', '--after', '0', '--once', '--json').splitlines():
             jsonschema.validate(json.loads(line), schema('event'))
         self.change('delete', one)
@@ -292,6 +299,7 @@ def main():
         finally:
             ops.next_hop.stop()
             tests.check('ends within 10 s of SIGTERM', lambda: ops.server.stop(12) or 1 / 0)
+        sight.check(tests, folder)
     tests.close()
 
 

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""TLS to other servers, on the wire: DANE by a signed zone, MTA-STS by a web server, REQUIRETLS, and every
-downgrade that somebody between can try. The receiver of good mail is Debian's Postfix.
+"""TLS to other servers, on the wire: DANE by a signed zone, MTA-STS by a web server, REQUIRETLS, TLS reports
+posted to a web server, and every downgrade that somebody between can try. The receiver of good mail is Debian's
+Postfix.
 
 Names: zone test. is signed (DANE), plain. is not (MTA-STS). Each test has a domain of its own; goniec tries
 once, and the test reads its timeline and what the other side heard. Closes with `N passed, N failed`.
 """
 import contextlib
+import gzip
+import json
 import os
 import smtplib
 import ssl
@@ -91,7 +94,7 @@ class World:
         stage.run('ip', 'address', 'add', f'{WEB}/24', 'dev', 'lo')
         enforced = ['enforce.plain', 'mismatch.plain', 'unlisted.plain', 'record.plain', 'redirect.plain', 'badweb.plain'] + \
             [f'a{attack}.sts.plain' for attack in ATTACKS]
-        web = self.authority.issue('web', *[f'mta-sts.{domain}' for domain in [*enforced, 'testing.plain']])
+        web = self.authority.issue('web', 'reports.plain', *[f'mta-sts.{domain}' for domain in [*enforced, 'testing.plain']])
         bad = self.authority.issue('badweb', 'elsewhere.example')
         for domain in [*enforced, 'testing.plain']:
             mode = 'testing' if domain == 'testing.plain' else 'enforce'
@@ -104,6 +107,11 @@ class World:
                 self.web.add(f'mta-sts.{domain}', certificate, 301, '', {'Location': 'https://mta-sts.enforce.plain/.well-known/mta-sts.txt'})
             else:
                 self.web.add(f'mta-sts.{domain}', certificate, 200, body)
+        # Where TLS reports are posted: a web server that proves its name, and one that does not.
+        for host, about, certificate in (('reports.plain', 'three.test', web), ('badreports.plain', 'two.test', bad)):
+            self.zones.add(f'{host}. A {WEB}')
+            self.zones.add(f'_smtp._tls.{about}. TXT "v=TLSRPTv1; rua=https://{host}/v1/tls?of={about}"')
+            self.web.add(host, certificate, 201)
         self.zones.reload()
 
     def start_postfix(self):
@@ -123,12 +131,12 @@ class World:
         self.goniec.start([{'kind': 'mx', 'address': f'{ip}:25'}, {'kind': 'submission', 'address': f'{ip}:587'}, 'pop3s', 'admin'], {
             'resolver': {'servers': [f'{stage.ADDRESSES["dns"]}:53'], 'dnssec': 'require', 'trust_anchor': self.zones.anchor()},
             'delivery': {'private_targets': True, 'roots': self.authority.pem}, 'route': routes,
-            'limits': {'messages_per_account_hour': 0}, 'retry': {'schedule': ['1h'], 'delay_notice': '0s'}})
+            'reports': {'address': 'reports@goniec.test', 'send': True}, 'limits': {'messages_per_account_hour': 0}, 'retry': {'schedule': ['1h'], 'delay_notice': '0s'}})
         self.goniec.goniec('domain', 'add', 'goniec.test')
-        self.goniec.add_user('user@goniec.test', 'secret')
+        self.goniec.add_user('user@goniec.test', 'secret', '--send-as', '*@arequiretls.dane.test', '--send-as', '*@aplainly.dane.test')
 
     # ------------------------------------------------------------ mail
-    def send(self, domain, header='', mail_options=()):
+    def send(self, domain, header='', mail_options=(), sender='user@goniec.test'):
         """Hands a letter in; gives the first outcome of its timeline."""
         self.count += 1
         token = f't{self.count}-{domain.replace(".", "-")}'
@@ -137,7 +145,7 @@ class World:
         with smtplib.SMTP(stage.ADDRESSES['goniec'], 587, timeout=30) as client:
             client.starttls(context=context)
             client.login('user@goniec.test', 'secret')
-            client.sendmail('user@goniec.test', [f'user@{domain}'], letter(token, f'user@{domain}', header), mail_options)
+            client.sendmail(sender, [f'user@{domain}'], letter(token, f'user@{domain}', header), mail_options)
 
         def outcome():
             trace = self.goniec.json('trace', f'<{token}@stage.test>')
@@ -300,6 +308,35 @@ def requiretls_bounces(w):
     assert w.attackers['aplainly.dane.test'].contents(True) == 0
 
 
+def requiretls_of_a_report(w):
+    """RFC 8689 §5: the report asks for it too, goes out over TLS, and is not lost where that is not offered."""
+    for domain, offered in (('arequiretls.dane.test', True), ('aplainly.dane.test', False)):
+        server = w.attackers[domain]
+        before = server.contents(True)
+        _, outcome = w.send('free.plain', mail_options=['REQUIRETLS', 'RET=FULL'], sender=f'user@{domain}')
+        assert outcome['rule'] == 'failed', outcome
+        until(f'the report at {domain}', lambda: server.contents(True) > before, 30, 0.1)  # pylint: disable=cell-var-from-loop
+        asked = [words for words, secured in server.heard if words.startswith('MAIL FROM:<>') and secured]
+        assert asked and all(('REQUIRETLS' in words) == offered for words in asked), server.heard
+        assert not server.in_clear(), server.heard
+
+
+# ---------------------------------------------------------------- reports
+def tls_reports_are_posted(w):
+    """RFC 8460 §5.4. Nothing is posted to a server that does not prove its name, and the report waits."""
+    w.delivered('three.test', 'dane')
+    w.delivered('two.test', 'dane')
+    assert w.goniec.json('dmarc', 'send') == {'sent': 1}
+    (host, path, headers, content), = w.web.posted
+    assert (host, path) == ('reports.plain', '/v1/tls?of=three.test') and headers['Content-Type'] == 'application/tlsrpt+gzip', (host, path, headers)
+    report = json.loads(gzip.decompress(content))
+    policy, = report['policies']
+    assert policy['policy']['policy-domain'] == 'three.test' and policy['policy']['policy-type'] == 'tlsa', report
+    assert policy['summary']['total-successful-session-count'] >= 1 and policy['summary']['total-failure-session-count'] == 0, report
+    assert 'https://badreports.plain/v1/tls?of=two.test was not taken' in w.goniec.log.read_text(errors='replace')
+    assert w.goniec.json('dmarc', 'send') == {'sent': 0} and len(w.web.posted) == 1
+
+
 def main():
     tests, world = Tests(), World()
     try:
@@ -309,7 +346,8 @@ def main():
         rows = [(test.__name__, test, (world,)) for test in (
             dane_end_entity, dane_anchor, dane_wrong, dane_bogus, dane_unusable, dane_next_mx, dane_lifted, sts_enforce,
             sts_wrong_certificate, sts_common_host, sts_testing, sts_unlisted, sts_redirect, sts_bad_web, sts_survives, route_tells,
-            downgrade_lasts_one_attempt, stripped_without_policy, requiretls_goes_on, requiretls_bounces)]
+            downgrade_lasts_one_attempt, stripped_without_policy, requiretls_goes_on, requiretls_bounces, requiretls_of_a_report,
+            tls_reports_are_posted)]
         rows += [(f'attack {attack} where {asker} asks for TLS', attack_is_seen, (world, attack, asker))
                  for attack in ATTACKS for asker in ASKERS[:3]]
         for name, test, arguments in rows if world.goniec.pid_file.exists() else []:

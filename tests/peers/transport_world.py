@@ -103,10 +103,10 @@ class Zones:
 
 # ---------------------------------------------------------------- the web
 class PolicyServer:
-    """https on one address: a host has its certificate and its reply (status, headers, body)."""
+    """https on one address: a host has its certificate and its reply (status, headers, body). It keeps what was posted."""
 
     def __init__(self, address):
-        self.hosts, self.asked = {}, []
+        self.hosts, self.asked, self.posted = {}, [], []
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -120,6 +120,11 @@ class PolicyServer:
                 self.send_header('Content-Length', str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self):
+                content = self.rfile.read(int(self.headers['Content-Length']))
+                owner.posted.append((self.connection.asked_for, self.path, dict(self.headers), content))
+                self.do_GET()
 
             def log_message(self, *words):
                 pass

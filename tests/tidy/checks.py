@@ -21,7 +21,7 @@ RATCHET, COVERAGE, ROOMS = 'docs/tidy-ratchet.txt', 'docs/rfc.txt', 'cmake/rooms
 THIRD_HEADERS = [
     (r'fmt/', 'fmt'), (r'boost/json', 'json'), (r'boost/(asio|beast|system)', 'asio'),
     (r'openssl/(ssl|tls)', 'ssl'), (r'openssl/', 'crypto'), (r'sodium', 'sodium'), (r'unbound', 'unbound'),
-    (r'sqlite3', 'sqlite'), (r'zlib\.h', 'zlib'), (r'zip\.h', 'zip'), (r'pugixml', 'xml'), (r'idn2', 'idn'), (r'toml\+\+|tomlplusplus', 'toml'), (r'CLI/', 'cli'),
+    (r'sqlite3', 'sqlite'), (r'zlib\.h', 'zlib'), (r'zip\.h', 'zip'), (r'pugixml', 'xml'), (r'idn2', 'idn'), (r'toml\+\+|tomlplusplus', 'toml'), (r'CLI/', 'cli'), (r'kainjow/', 'mustache'),
     (r'(boost|libpq|yaml-cpp|benchmark|libxml)', 'a decision first'), (r'g(test|mock)/', 'test')]
 EXTRA_ROOMS = {'fmt': None}     # fmt is linked to every room; formats are text, not types
 

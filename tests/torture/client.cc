@@ -2,12 +2,14 @@
 // and sends it until there is an answer, as a true client would: after a lost connection or a 4xx
 // the same message with the same number comes again.
 //
-// Log, each line on the disk before the step it speaks of goes on (T is in microseconds):
+// Log, each line on the disk before the step it speaks of goes on (T is in microseconds, that of an
+// ack the moment the server sent it, however late this program reads or writes):
 //   try SEQ T                        before the final dot is sent
 //   ack SEQ T MICROSECONDS K,K,… TEXT  after the 250, with the recipients that were accepted
 //   no SEQ T CODE TEXT               another answer to the message
 //   gone SEQ T                       no answer: the fate of that try is not known
 //   denied SEQ K CODE                an answer to RCPT
+// SIGUSR1: no new numbers until SIGUSR2.
 // SIGTERM: no new numbers; what is under way is sent until it is answered, for `patience` seconds.
 #include <atomic>
 #include <csignal>
@@ -22,9 +24,13 @@
 namespace audit {
 namespace {
 
-std::atomic<bool> stopping = false;
-void on_signal(int) {
-  stopping = true;
+std::atomic<bool> stopping = false, held = false;
+void on_signal(int number) {
+  if (number == SIGUSR1 || number == SIGUSR2) {
+    held = number == SIGUSR1;
+  } else {
+    stopping = true;
+  }
 }
 
 struct Client {
@@ -65,6 +71,10 @@ class Connection {
 
   void run() {
     while (!stopping) {
+      if (held) {
+        pause_ms(20);
+        continue;
+      }
       const std::uint64_t seq = client_.next++;
       if (client_.most > 0 && seq >= client_.most) return;
       const Letter letter = make_letter(client_.mix, seq);
@@ -119,7 +129,7 @@ class Connection {
       return Fate::again;
     }
     if (code != 250) return answered(seq, code, said);
-    const std::uint64_t now = now_us();
+    const std::uint64_t now = wire_.arrived_us();
     client_.log.append("ack " + seq + " " + std::to_string(now) + " " +
                        std::to_string(now - began) + " " + accepted + " " + said + "\n");
     return Fate::acked;
@@ -138,8 +148,7 @@ class Connection {
 }  // namespace
 
 int run_client(const Options& options) {
-  std::signal(SIGTERM, on_signal);
-  std::signal(SIGINT, on_signal);
+  for (const int each : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) std::signal(each, on_signal);
   Client client(options);
   std::vector<std::thread> threads;
   const std::uint64_t connections = number(options, "connections", 8);

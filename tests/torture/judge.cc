@@ -6,7 +6,10 @@
 //   GHOST       at the sink though no try, or only refused ones, can have brought it
 //   duplicate   at the sink more often than once. Explained by a second try of the client after a
 //               lost answer, by a cut of the sink, or by a kill that came within the window after
-//               a delivery and before its repetition; what is left is UNEXPLAINED
+//               the sink's 250 (or the delivery, when it gave none) and before the repetition; what
+//               is left is UNEXPLAINED, and its moments are said
+// --doubtful SEQ,SEQ…: messages that lay in a write or sync that failed. Their refusals promise
+// nothing: what is on the disk after a failed sync nobody knows, and found whole it is delivered.
 // Prints one JSON object; ends 0 when nothing is lost, corrupt, a ghost or unexplained, else 1.
 #include <algorithm>
 #include <cstdio>
@@ -24,12 +27,12 @@ namespace {
 
 struct Sent {
   std::uint64_t tries = 0, refused = 0;
-  bool acked = false;
+  bool acked = false, doubtful = false;
   std::set<std::uint64_t> accepted;
 };
 
 struct Came {
-  std::vector<std::uint64_t> at;
+  std::vector<std::uint64_t> at, told;  // when it came, when the 250 for it was given
   std::uint64_t cuts = 0, bad = 0, notices = 0;
 };
 
@@ -67,6 +70,12 @@ void read_client(const std::string& path, Books& books) {
   }
 }
 
+void read_doubtful(const std::string& list, Books& books) {
+  std::istringstream numbers(list);
+  for (std::string each; std::getline(numbers, each, ',');)
+    books.sent[std::stoull(each)].doubtful = true;
+}
+
 void read_sink(const std::string& path, Books& books) {
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
@@ -80,6 +89,7 @@ void read_sink(const std::string& path, Books& books) {
     }
     Came& came = books.came[{seq, number}];
     if (verb == "got") came.at.push_back(at);
+    if (verb == "told") came.told.push_back(at);
     if (verb == "got" && grade != "good") ++came.bad;
     if (verb == "cut") ++came.cuts;
     if (verb == "dsn") ++came.notices;
@@ -108,20 +118,29 @@ void read_queue(const std::string& path, Books& books) {
   while (const auto who = find_address(text, at)) books.queued.emplace(who->seq, who->number);
 }
 
-// A busy sink notes what it took some time after the last octet came, when the sender may be dead.
-constexpr std::uint64_t sink_lag_us = 1000000;
-
-// How many repetitions of these deliveries kills explain.
-std::uint64_t explained(std::vector<std::uint64_t> at, const std::vector<Kill>& kills,
-                        std::uint64_t window_us) {
+// How many repetitions of these deliveries kills explain, when the queue can have held that many
+// copies of the message: a kill lets each copy that was under way come once more. The answer to a
+// delivery came before its copy came again, and of the others each at most once in between.
+std::uint64_t explained(const Came& came, const std::vector<Kill>& kills, std::uint64_t window_us,
+                        std::uint64_t copies) {
+  std::vector<std::uint64_t> at = came.at, told = came.told;
   std::sort(at.begin(), at.end());
+  std::sort(told.begin(), told.end());
   std::uint64_t count = 0;
-  for (std::size_t i = 0; i + 1 < at.size(); ++i) {
-    const auto kill = std::lower_bound(
-        kills.begin(), kills.end(), at[i],
-        [](const Kill& each, std::uint64_t time) { return each.dead + sink_lag_us < time; });
-    if (kill != kills.end() && kill->begun <= at[i + 1] && kill->begun <= at[i] + window_us)
+  std::multiset<std::uint64_t> owed;  // kills whose copy has not come again yet
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    if (!owed.empty() && *owed.begin() <= at[i]) {
+      owed.erase(owed.begin());
       ++count;
+    }
+    const auto kill =
+        std::lower_bound(kills.begin(), kills.end(), at[i],
+                         [](const Kill& each, std::uint64_t time) { return each.dead < time; });
+    const auto answer = std::lower_bound(told.begin(), told.end(), at[i]);
+    const bool is_own =
+        answer != told.end() && (i + copies >= at.size() || *answer < at[i + copies]);
+    const std::uint64_t known = is_own ? *answer : at[i];
+    if (kill != kills.end() && kill->begun <= known + window_us) owed.insert(kill->begun);
   }
   return count;
 }
@@ -129,7 +148,7 @@ std::uint64_t explained(std::vector<std::uint64_t> at, const std::vector<Kill>& 
 struct Verdict {
   std::vector<Place> lost, corrupt, ghosts, unexplained;
   std::uint64_t acked = 0, recipients = 0, delivered = 0, queued = 0, noticed = 0;
-  std::uint64_t twice = 0, resent = 0, cut = 0, of_kills = 0;
+  std::uint64_t twice = 0, resent = 0, cut = 0, of_kills = 0, of_failures = 0;
 };
 
 void judge_acked(const Books& books, Verdict& verdict) {
@@ -160,18 +179,25 @@ void judge_came(const Books& books, std::uint64_t window_us, Verdict& verdict) {
     const auto found = books.sent.find(place.first);
     const std::uint64_t open =
         found == books.sent.end() ? 0 : found->second.tries - found->second.refused;
-    if (open == 0 || (found->second.acked && !found->second.accepted.contains(place.second))) {
+    const std::uint64_t doubted =
+        found != books.sent.end() && found->second.doubtful ? found->second.refused : 0;
+    if (open + doubted == 0 ||
+        (found->second.acked && !found->second.accepted.contains(place.second))) {
       verdict.ghosts.push_back(place);
       continue;
     }
     std::uint64_t more = came.at.size() - 1;
     verdict.twice += more;
-    const std::uint64_t resent = std::min(more, open - 1);
+    const std::uint64_t copies = std::max<std::uint64_t>(open, 1);
+    const std::uint64_t resent = std::min(more, copies - 1);
     more -= resent;
     const std::uint64_t cut = std::min(more, came.cuts);
     more -= cut;
-    const std::uint64_t kills = std::min(more, explained(came.at, books.kills, window_us));
+    const std::uint64_t kills = std::min(more, explained(came, books.kills, window_us, copies));
     more -= kills;
+    const std::uint64_t failures = std::min(more, doubted);
+    more -= failures;
+    verdict.of_failures += failures;
     verdict.resent += resent;
     verdict.cut += cut;
     verdict.of_kills += kills;
@@ -184,6 +210,39 @@ void print_places(const char* name, const std::vector<Place>& places) {
   for (std::size_t i = 0; i < places.size() && i < 20; ++i) {
     std::printf("%s\"s%llur%llu\"", i ? ", " : "", static_cast<unsigned long long>(places[i].first),
                 static_cast<unsigned long long>(places[i].second));
+  }
+  std::printf("]");
+}
+
+// What is known of a recipient that came too often, in milliseconds after it came first.
+std::string moments(const Books& books, const Place& place) {
+  const Came& came = books.came.at(place);
+  const std::uint64_t first = *std::min_element(came.at.begin(), came.at.end());
+  const auto since = [first](std::uint64_t time) {
+    return " " + std::to_string(static_cast<std::int64_t>(time - first) / 1000);
+  };
+  const auto sent = books.sent.find(place.first);
+  std::string text = "s" + std::to_string(place.first) + "r" + std::to_string(place.second);
+  if (sent != books.sent.end()) {
+    text += ": " + std::to_string(sent->second.tries) + " tries, " +
+            std::to_string(sent->second.refused) + " refused";
+  }
+  text += ", " + std::to_string(came.cuts) + " cuts; came";
+  for (const std::uint64_t at : came.at) text += since(at);
+  text += "; told";
+  for (const std::uint64_t at : came.told) text += since(at);
+  text += "; kills";
+  for (const Kill& kill : books.kills) {
+    if (kill.dead + 60000000 < first || kill.begun > first + 600000000) continue;
+    text += since(kill.begun) + ".." + since(kill.dead).substr(1);
+  }
+  return text;
+}
+
+void print_moments(const Books& books, const std::vector<Place>& places) {
+  std::printf(", \"unexplained_facts\": [");
+  for (std::size_t i = 0; i < places.size() && i < 5; ++i) {
+    std::printf("%s\"%s\"", i ? ", " : "", moments(books, places[i]).c_str());
   }
   std::printf("]");
 }
@@ -208,10 +267,12 @@ void print(Books& books, const Verdict& verdict) {
   print_places("corrupt", verdict.corrupt);
   print_places("ghosts", verdict.ghosts);
   print_places("unexplained", verdict.unexplained);
+  print_moments(books, verdict.unexplained);
   say("duplicates", verdict.twice);
   say("duplicates_of_client", verdict.resent);
   say("duplicates_of_cuts", verdict.cut);
   say("duplicates_of_kills", verdict.of_kills);
+  say("duplicates_of_failures", verdict.of_failures);
   say("strays", books.strays);
   std::printf(", \"worst_recovery_ms\": %.0f, \"p50_ms\": %.1f, \"p99_ms\": %.1f}\n",
               static_cast<double>(books.worst_recovery_us) / 1e3, wait_ms(books.waits_us, 50),
@@ -226,6 +287,7 @@ int run_judge(const Options& options) {
   read_sink(text(options, "sink"), books);
   read_events(text(options, "events", "/dev/null"), books);
   read_queue(text(options, "queue", "/dev/null"), books);
+  read_doubtful(text(options, "doubtful"), books);
   Verdict verdict;
   judge_acked(books, verdict);
   judge_came(books, number(options, "window-ms", 2000) * 1000, verdict);

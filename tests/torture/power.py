@@ -12,10 +12,11 @@ import random
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from disk import Disk, Trace, record
-from trial import AUDITOR, Trial, fresh, verdict
+from trial import AUDITOR, Trial, fresh, patient, verdict
 
 
 def record_run(server, folder, held, messages, seed, tempers):
@@ -31,8 +32,8 @@ def record_run(server, folder, held, messages, seed, tempers):
         server.under = ''
         if held:
             trial.sink.send_signal(signal.SIGSTOP)
-        trial.load(connections=4, seed=seed, count=messages, largest=16384, recipients=3, tempers=tempers, patience=30)
-        trial.client.wait(240)
+        trial.load(connections=4, seed=seed, count=messages, largest=16384, recipients=3, tempers=tempers, patience=patient(30))
+        trial.client.wait(patient(240))
         server.kill()
         trial.sink.send_signal(signal.SIGCONT)
         return folder
@@ -83,16 +84,16 @@ def judge_image(server, folder, recorded, disk, event, acks, chance):
         trial.settle(30)
         with open(trial.sink_log, 'a') as out:
             for line in recorded.joinpath('sink').read_text().splitlines(True):
-                if int(line.split()[3]) < event.time * 1e6:
+                if int(line.split()[-1 if line.startswith('stray') else 3]) < event.time * 1e6:
                     out.write(line)
         return trial.judge()
     finally:
         trial.close()
 
 
-def power_loss(server, folder, images, messages, seed=1, models=('ext4',), tempers='ok,ok,ok,ok,once,slow', tell=print):
+def power_loss(server, folder, images, messages, seed=1, models=('ext4',), tempers='ok,ok,ok,ok,once,slow', minutes=0, tell=print):
     """Totals by model: images, lost, corrupt, ghosts, images on which the server did not start."""
-    totals = {}
+    totals, deadline = {}, time.monotonic() + minutes * 60 if minutes else float('inf')
     for held in (True, False):
         chance = random.Random(f'{seed} {held}')
         recorded = record_run(server, folder / ('held' if held else 'live'), held, messages, seed, tempers)
@@ -108,6 +109,8 @@ def power_loss(server, folder, images, messages, seed=1, models=('ext4',), tempe
             cuts = sorted(chance.choice(ends) if chance.random() < 0.5 else chance.randrange(min(ends), len(events)) for _ in range(share))
             disk, at = Disk(recorded / 'before', model), 0
             for cut in cuts:
+                if time.monotonic() > deadline:
+                    return totals
                 while at < len(events) and events[at].number <= cut:
                     disk.feed(events[at])
                     at += 1

@@ -10,8 +10,10 @@ import random
 import subprocess
 from pathlib import Path
 
-from points import TEMPERS, later_acks, started
-from trial import HERE, Trial, fresh, until, verdict
+from late import GRACE_S, false_acks
+from points import TEMPERS, started
+from trial import HERE, Trial, fresh, now_us, patient, until, verdict
+from wait import pause
 
 
 def build(folder):
@@ -23,7 +25,7 @@ def build(folder):
 
 
 def strike(server, folder, shim, seed, messages, **settings):
-    """Whether a write was struck, the acknowledgements after a failure, and the books."""
+    """Whether a write was struck, what was acknowledged by a store that had failed, and the books."""
     trial = Trial(server, fresh(folder))
     server.events.write_text('')
     log = folder / 'short'
@@ -36,26 +38,34 @@ def strike(server, folder, shim, seed, messages, **settings):
     try:
         trial.begin(start=False)
         started(server)
-        trial.load(connections=3, seed=seed, count=messages, largest=400000, recipients=4, tempers=TEMPERS, patience=60)
+        trial.load(connections=3, seed=seed, count=messages, largest=400000, recipients=4, tempers=TEMPERS, patience=patient(60))
         try:
             until('a short write', lambda: struck() or server.ended(), 15, 0.02)
         except Exception:
             pass
         hit = struck()
         sealed = fails and hit and settings['SHORT_ERRNO'] == errno.EIO
-        after = later_acks(trial) if sealed and not server.ended() else 0
+        if sealed and not server.ended():
+            pause(GRACE_S + 0.7)
         if not fails:
-            trial.client.wait(120)
+            trial.client.wait(patient(120))
         server.under = ''
+        killed = now_us()
         server.note('kill')
         server.hook('kill')
         server.note('dead')
         server.start()
-        trial.client.wait(120)
-        return hit, after, trial.end(60)
+        trial.client.wait(patient(120))
+        found = trial.end(60)
+        after = false_acks(trial.client_log.read_text(errors='replace'), failed_at(log), (), killed) if sealed else []
+        return hit, after, found
     finally:
         server.under = ''
         trial.close()
+
+
+def failed_at(log):
+    return next(int(line.split()[2]) for line in log.read_text().splitlines() if line.startswith('failed'))
 
 
 def walk(make_server, folder, count, seed=1, messages=14, tell=print):
@@ -74,11 +84,11 @@ def walk(make_server, folder, count, seed=1, messages=14, tell=print):
             total['first'] = total['first'] or f'{settings}: {type(error).__name__} {str(error)[:300]}'
             continue
         total['reached'] += hit
-        total['acknowledged_after'] += after
+        total['acknowledged_after'] += len(after)
         for name in ('lost', 'corrupt', 'ghosts', 'unexplained', 'recipients'):
             total[name] += found[name]
         if after or not verdict(found)[0]:
-            total['first'] = total['first'] or f'{settings}: {after} acknowledged after it; {verdict(found)[1]}'
+            total['first'] = total['first'] or f'{settings}: {len(after)} acknowledged after it {after[:3] or ""}; {verdict(found)[1]}'
         if total['runs'] % 25 == 0:
             tell(f'      short writes: {total}')
     return total

@@ -4,7 +4,8 @@
  * SHORT_EVERY   every so many of their calls is short: it writes half, and says so
  * SHORT_FAIL    at call number N of the process (0: never) half is written, and the call after it
  *               fails with SHORT_ERRNO; from then on none is struck
- * A line is written to SHORT_LOG for the first of each. strace can make a call fail, not shorten it.
+ * A line with the call's number and the moment, in microseconds, is written to SHORT_LOG for the
+ * first of each: strace can make a call fail, not shorten it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,10 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_long calls, said;
-static _Thread_local int fails_next;
+static _Thread_local long fails_next;
 
 static long number(const char *name) {
   const char *text = getenv(name);
@@ -38,7 +40,9 @@ static void say(const char *what, long call) {
   const char *path = getenv("SHORT_LOG");
   FILE *log = path && atomic_fetch_add(&said, 1) < 100 ? fopen(path, "a") : NULL;
   if (!log) return;
-  fprintf(log, "%s %ld\n", what, call);
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  fprintf(log, "%s %ld %lld\n", what, call, (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
   fclose(log);
 }
 
@@ -46,6 +50,7 @@ ssize_t pwrite64(int fd, const void *octets, size_t count, off64_t at) {
   static ssize_t (*next)(int, const void *, size_t, off64_t);
   if (!next) next = (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
   if (fails_next) {
+    say("failed", fails_next);
     fails_next = 0;
     errno = (int)number("SHORT_ERRNO");
     return -1;
@@ -54,8 +59,7 @@ ssize_t pwrite64(int fd, const void *octets, size_t count, off64_t at) {
   const long call = atomic_fetch_add(&calls, 1) + 1;
   const long every = number("SHORT_EVERY"), fail = number("SHORT_FAIL");
   if (fail > 0 && call == fail) {
-    fails_next = 1;
-    say("failed", call);
+    fails_next = call;
     return next(fd, octets, count / 2, at);
   }
   if (every > 0 && call % every == 0) {

@@ -1,8 +1,9 @@
 // The receiving side of the auditor: it is never killed, and what it took is on its disk before its
 // own 250. What it does with a recipient is said by the recipient's domain (letter.h).
 //
-// Log (T in microseconds):
+// Log (T in microseconds; of what came, when the last of it came):
 //   got SEQ K T good|bad     a message for that recipient, with the digest of its header or not
+//   told SEQ K T             … and the 250 was given for it
 //   cut SEQ K T              … and then the connection was closed before the 250
 //   dsn SEQ K T              a message from <> that names the recipient
 //   stray T                  a message without X-Audit that is no DSN
@@ -93,39 +94,41 @@ class Session {
     if (!wire_.write("354 go\r\n") || !wire_.read_data(text)) return false;
     const std::string lines = note(text);
     bool cut = false, slow = false;
-    std::string cuts;
+    std::string cuts, told;
     for (const Address& who : recipients_) {
       slow = slow || who.temper == "slow";
       if (who.temper == "cut" && sink_.first_time(who)) cut = true;
     }
     for (const Address& who : recipients_) {
-      if (cut) cuts += "cut " + place(who) + "\n";
+      if (cut) cuts += "cut " + place(who, now_us()) + "\n";
     }
     sink_.log.append(lines + cuts);
     if (cut) return false;
     if (slow) pause_ms(300);
+    for (const Address& who : recipients_) told += "told " + place(who, now_us()) + "\n";
+    if (!empty_sender_) sink_.log.remember(told);
     return wire_.write("250 2.0.0 taken\r\n");
   }
 
-  static std::string place(const Address& who) {
-    return std::to_string(who.seq) + " " + std::to_string(who.number) + " " +
-           std::to_string(now_us());
+  static std::string place(const Address& who, std::uint64_t at) {
+    return std::to_string(who.seq) + " " + std::to_string(who.number) + " " + std::to_string(at);
   }
 
   // What the log says of a message that came.
   std::string note(const std::string& text) const {
     std::string lines;
+    const std::uint64_t came = wire_.arrived_us();
     if (empty_sender_) {
       std::size_t at = 0;
-      while (const auto who = find_address(text, at)) lines += "dsn " + place(*who) + "\n";
-      return lines.empty() ? "stray " + std::to_string(now_us()) + "\n" : lines;
+      while (const auto who = find_address(text, at)) lines += "dsn " + place(*who, came) + "\n";
+      return lines.empty() ? "stray " + std::to_string(came) + "\n" : lines;
     }
     const auto judged = judge_text(text);
     for (const Address& who : recipients_) {
       const bool good = judged && judged->whole && judged->seq == who.seq;
-      lines += "got " + place(who) + (good ? " good\n" : " bad\n");
+      lines += "got " + place(who, came) + (good ? " good\n" : " bad\n");
     }
-    return lines.empty() ? "stray " + std::to_string(now_us()) + "\n" : lines;
+    return lines.empty() ? "stray " + std::to_string(came) + "\n" : lines;
   }
 
   Sink& sink_;

@@ -11,9 +11,10 @@ import random
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
-from trial import ROOT, Log, Trial, fresh, until, verdict
+from trial import ROOT, Log, Trial, fresh, patient, until, verdict
 
 RESERVE = 64 << 20
 SLACK = 4 << 20     # what the four connections had under way when the reserve was reached: 1 MiB each
@@ -53,7 +54,7 @@ def cycle_once(trial, answers, cycle, seed, total, place):
         return answers.now()['452'] >= before['452'] + 20 or trial.client.poll() is not None
     until('452 from a full disk', refused, 300, 0.01)
     trial.client.send_signal(signal.SIGTERM)
-    trial.client.wait(60)
+    trial.client.wait(patient(60))
     trial.sink.send_signal(signal.SIGCONT)
     trial.settle(300)
     after = answers.now()
@@ -88,28 +89,25 @@ def goes_on(total):
 BROKEN_LAWS = ('crashes', 'corrupt', 'silent', 'unnamed', 'unsaved', 'not_salvaged')
 
 
-def damage_inside(tool, changes, seed, processes=2, seeds=()):
-    """Totals of store_damage in blocks, and what it said first; a block that dies is a crash."""
-    size = max(1, min(1000, changes // processes))
-    seeds = list(seeds) or [seed * 1000 + number for number in range(-(-changes // size))]
-    total, said = {name: 0 for name in ('changes', *BROKEN_LAWS)}, []
+def damage_blocks(changes, seed):
+    """Blocks of at most 1000 changes: how many, and their seed."""
+    size = max(1, min(1000, changes // 2))
+    return [(size, seed * 1000 + number) for number in range(-(-changes // size))]
+
+
+def damage_inside(tool, changes, seed):
+    """Figures of store_damage, and what it said; a process that dies is a crash."""
     quiet = {**os.environ, 'MALLOC_MMAP_THRESHOLD_': '1073741824', 'MALLOC_TRIM_THRESHOLD_': '4294967296'}   # large files are made and thrown away all the time
-    while seeds:
-        block = [(each, subprocess.Popen([tool, '--changes', f'{size}', '--seed', f'{each}'], stdout=subprocess.PIPE, text=True, env=quiet)) for each in seeds[:processes]]
-        del seeds[:processes]
-        for each, process in block:
-            *lines, last = process.communicate()[0].splitlines() or ['']
-            said += [f'seed {each}: {line}' for line in lines]
-            if process.returncode or not last.startswith('{'):
-                total['crashes'] += 1
-                said.append(f'seed {each}: status {process.returncode} {last}')
-                continue
-            for name, count in json.loads(last).items():
-                total[name] = total.get(name, 0) + count
-    return total, ' | '.join(said)[:2000]
+    done = subprocess.run([tool, '--changes', f'{changes}', '--seed', f'{seed}'], stdout=subprocess.PIPE, text=True, env=quiet)
+    *lines, last = done.stdout.splitlines() or ['']
+    figures = {**{name: 0 for name in ('changes', *BROKEN_LAWS)}, 'said': [f'seed {seed}: {line}' for line in lines]}
+    if done.returncode or not last.startswith('{'):
+        return {**figures, 'crashes': 1, 'said': [*figures['said'], f'seed {seed}: status {done.returncode} {last}']}
+    return {**figures, **json.loads(last)}
 
 
-def damage(make_server, folder, changes, seed=1, tell=print):
+def damage(make_server, folder, changes, seed=1, minutes=0, tell=print):
+    """So many changes, or as many as the minutes give."""
     chance = random.Random(seed)
     server = make_server()
     folder = fresh(folder)
@@ -118,7 +116,7 @@ def damage(make_server, folder, changes, seed=1, tell=print):
         base.begin()
         base.sink.send_signal(signal.SIGSTOP)
         base.load(connections=4, seed=seed, count=40, largest=16384, recipients=1, tempers='ok')
-        base.client.wait(60)
+        base.client.wait(patient(60))
         server.stop() if chance.random() < 0.5 else server.kill()
     finally:
         base.sink.send_signal(signal.SIGCONT)
@@ -127,7 +125,10 @@ def damage(make_server, folder, changes, seed=1, tell=print):
     whole = folder / 'whole'
     shutil.copytree(store, whole, ignore=lambda place, names: [each for each in names if Path(place, each).is_socket()])
     total = {'changes': 0, 'crashes': 0, 'corrupt': 0, 'missing': 0, 'damaged_named': 0, 'silent': 0, 'over_named': 0, 'not_salvaged': 0, 'first': ''}
+    deadline = time.monotonic() + minutes * 60 if minutes else float('inf')
     for number in range(changes):
+        if time.monotonic() > deadline:
+            break
         shutil.rmtree(store)
         shutil.copytree(whole, store)
         what = change(store, chance)
@@ -165,7 +166,7 @@ def one_change(server, store, base, folder, total, what, salvage):
         rescued = folder / 'rescued'
         shutil.rmtree(rescued, ignore_errors=True)
         done = subprocess.run([goniec, 'doctor', '--salvage', str(rescued), '--json', '--config', str(server.folder / 'goniec.toml')],
-                              capture_output=True, text=True, errors='replace', timeout=120)
+                              capture_output=True, text=True, errors='replace', timeout=patient(120))
         if done.returncode < 0:
             return blame(total, 'crashes', what, done.stderr[-300:])
         if done.returncode:

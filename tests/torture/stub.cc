@@ -1,6 +1,8 @@
 // A small mail server with a fault on demand, so that the auditor itself is tested: a tool that has
 // never found a loss proves nothing. One file a message in --folder, carried to --sink and removed.
-//   --fault none       file and directory are synced before the 250: the auditor must be content
+//   --fault none       file and directory are synced before the 250, a sync that fails ends it: the
+//   auditor must be content
+//   --fault deaf       goes on after a sync that failed (acknowledged after a failure)
 //   --fault early      says 250 first and writes 30 ms later: a kill loses mail (LOST)
 //   --fault truncate   forgets the last line of every tenth message (CORRUPT)
 //   --fault late_sync  writes, says 250, and syncs after that: kill -9 loses nothing, power loss
@@ -37,18 +39,22 @@ void write_all(int fd, std::string_view bytes) {
   }
 }
 
+void sync(const Stub& stub, int (*call)(int), int fd) {
+  if (call(fd) < 0 && stub.fault != "deaf") ::_exit(74);
+}
+
 // A name with a dot is not carried yet.
 void store(const Stub& stub, const std::string& name, const std::string& content) {
   const std::string draft = stub.folder + "/." + name, path = stub.folder + "/" + name;
   const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   write_all(fd, content);
   const bool late = stub.fault == "late_sync";
-  if (!late) ::fdatasync(fd);
+  if (!late) sync(stub, ::fdatasync, fd);
   ::close(fd);
   ::rename(draft.c_str(), path.c_str());
   if (late) return;
   const int directory = ::open(stub.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  ::fsync(directory);
+  sync(stub, ::fsync, directory);
   ::close(directory);
 }
 

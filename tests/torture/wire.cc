@@ -10,6 +10,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+
+#include "tests/torture/letter.h"
 
 namespace audit {
 namespace {
@@ -33,6 +36,23 @@ sockaddr_in loopback(std::uint16_t port) {
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
+}
+
+void ask_for_arrivals(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+}
+
+// On loopback this is the moment at which the other side sent it; else now.
+std::uint64_t arrival_of(msghdr& message) {
+  for (cmsghdr* each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
+    if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SO_TIMESTAMPNS) continue;
+    timespec at{};
+    std::memcpy(&at, CMSG_DATA(each), sizeof at);
+    return static_cast<std::uint64_t>(at.tv_sec) * 1000000 +
+           static_cast<std::uint64_t>(at.tv_nsec) / 1000;
+  }
+  return now_us();
 }
 
 }  // namespace
@@ -65,6 +85,15 @@ void SyncedLog::append(const std::string& lines) {
   }
 }
 
+void SyncedLog::remember(const std::string& lines) {
+  const std::lock_guard lock(mutex_);
+  waiting_ += lines;
+}
+
+Wire::Wire(int fd) : fd_(fd) {
+  ask_for_arrivals(fd_);
+}
+
 bool Wire::connect(std::uint16_t port, int seconds) {
   close();
   fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -74,6 +103,7 @@ bool Wire::connect(std::uint16_t port, int seconds) {
   ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ask_for_arrivals(fd_);
   const sockaddr_in address = loopback(port);
   if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
   close();
@@ -106,11 +136,19 @@ bool Wire::fill() {
     at_ = 0;
   }
   char bytes[65536];
-  const ssize_t got = ::recv(fd_, bytes, sizeof bytes, 0);
+  alignas(cmsghdr) char facts[CMSG_SPACE(sizeof(timespec))];
+  iovec into{bytes, sizeof bytes};
+  msghdr message{};
+  message.msg_iov = &into;
+  message.msg_iovlen = 1;
+  message.msg_control = facts;
+  message.msg_controllen = sizeof facts;
+  const ssize_t got = ::recvmsg(fd_, &message, 0);
   if (got <= 0) {
     close();
     return false;
   }
+  arrived_us_ = arrival_of(message);
   input_.append(bytes, static_cast<std::size_t>(got));
   return true;
 }

@@ -1,5 +1,6 @@
 // What the programs of the torture test share: a log whose lines are on the disk before append()
-// returns (threads that append together share a sync), blocking sockets on loopback with lines,
+// returns (threads that append together share a sync), blocking sockets on loopback with lines and
+// the moment at which what was read came from the other side, however late it is read here,
 // and the options of a command line. Errors of the log end the program: without it nothing is
 // proved.
 #pragma once
@@ -15,7 +16,8 @@ namespace audit {
 class SyncedLog {
  public:
   explicit SyncedLog(const std::string& path);
-  void append(const std::string& lines);  // whole lines, each with its \n
+  void append(const std::string& lines);    // whole lines, each with its \n
+  void remember(const std::string& lines);  // they go with whatever is appended next
 
  private:
   std::mutex mutex_;
@@ -29,7 +31,7 @@ class SyncedLog {
 class Wire {
  public:
   Wire() = default;
-  explicit Wire(int fd) : fd_(fd) {}
+  explicit Wire(int fd);
   ~Wire() { close(); }
   Wire(const Wire&) = delete;
   Wire& operator=(const Wire&) = delete;
@@ -40,10 +42,12 @@ class Wire {
   bool read_line(std::string& line);              // without its CRLF; false as above
   bool read_reply(int& code, std::string& text);  // the last line of a reply, or of several
   bool read_data(std::string& text);              // up to the final dot, dots taken off
+  std::uint64_t arrived_us() const { return arrived_us_; }  // of what was read last: by the kernel
 
  private:
   bool fill();
   int fd_ = -1;
+  std::uint64_t arrived_us_ = 0;
   std::size_t at_ = 0;
   std::string input_;
 };

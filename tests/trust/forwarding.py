@@ -250,6 +250,19 @@ def after_a_restart(world):
     assert any(each['rule'] == 'srs.return' for each in world.trace('restarted')['stages'])
 
 
+def rotated(world):
+    """A new secret makes new addresses; what the one before it made still finds back."""
+    made = world.return_path('forwarded')
+    assert world.goniec.json('srs', 'rotate') == {'secrets': 2}
+    assert world.send('out@goniec.test', 'rotated')[0] == 250
+    world.arrived('rotated')
+    assert world.return_path('rotated') != made
+    data = world.key.sign(letter('<anna@far.test>', 'after-rotation'), 'far.test')
+    assert world.send(made, 'after-rotation', sender='', data=data)[0] == 250
+    world.arrived('after-rotation', ANNA)
+    holds(world.goniec.goniec('srs', 'rotate'), 'a new secret; 2 older read what they made')
+
+
 def loop_ends(world):
     """Two houses that forward to each other: the hops are counted, the sender is told once."""
     assert world.send('loop@goniec.test', 'loop-ends')[0] == 250
@@ -285,7 +298,7 @@ def switched_off(world):
 
 
 TESTS = [forwarded, sealed_before, failed_before, list_of_both, second_forwarder, long_sender, senders_that_stay, bounced, refused, refused_and_disproved,
-         refused_at_rcpt, only_notices, loop_ends, after_a_restart, told, switched_off]
+         refused_at_rcpt, only_notices, loop_ends, after_a_restart, rotated, told, switched_off]
 
 
 def main():

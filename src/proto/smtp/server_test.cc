@@ -491,6 +491,25 @@ TEST(ServerTls, NeverObeysWhatCameInClear) {
   EXPECT_EQ(codes(drive.feed("EHLO c.test\r\nSTARTTLS\r\n")), "250 503");
 }
 
+TEST(ServerTls, OffersAndTakesRequireTlsOverTlsAlone) {
+  const std::string asks = "MAIL FROM:<a@remote.test> REQUIRETLS\r\n";
+  for (const ServerOptions& options : {mx_options(), submission_options()}) {
+    Drive drive(options);
+    EXPECT_EQ(drive.feed(kEhlo).find("REQUIRETLS"), std::string::npos);
+    if (!options.login_required) EXPECT_EQ(codes(drive.feed(asks)), "555");
+    drive.feed("STARTTLS\r\n");
+    drive.start_tls();
+    EXPECT_NE(drive.feed(kEhlo).find("250-REQUIRETLS\r\n"), std::string::npos);
+    if (options.login_required)
+      drive.feed("AUTH PLAIN AGFsaWNlQGV4YW1wbGUudGVzdAB3b25kZXJsYW5k\r\n");
+    EXPECT_EQ(codes(drive.feed("MAIL FROM:<a@remote.test> REQUIRETLS=1\r\n")), "501");
+    EXPECT_EQ(codes(drive.feed(asks)), "250");
+    EXPECT_TRUE(drive.session.transaction().sender.requiretls);
+    EXPECT_EQ(codes(drive.feed("RSET\r\nMAIL FROM:<a@remote.test>\r\n")), "250 250");
+    EXPECT_FALSE(drive.session.transaction().sender.requiretls) << "of one message";
+  }
+}
+
 TEST(ServerAuth, IsAnsweredByTheTable) {
   const std::string right = "AGFsaWNlQGV4YW1wbGUudGVzdAB3b25kZXJsYW5k";
   expect_replies(

@@ -12,7 +12,7 @@
 namespace goniec {
 namespace {
 
-using Record = std::variant<SpoolRecord, SettleRecord>;
+using Record = std::variant<SpoolRecord, SettleRecord, FactsRecord>;
 
 // What the settle leaves of the entry, in the spool that is written after it.
 void fold(const SettleRecord& settle, SpoolRecord& spool) {
@@ -31,6 +31,8 @@ Result<Record> decode(const JournalRecord& record) {
       return TRY(decode_spool(record.payload));
     case settle_record:
       return TRY(decode_settle(record.payload));
+    case facts_record:
+      return TRY(decode_facts(record.payload));
     default:
       return fail(ErrorKind::damaged,
                   fmt::format("the journal has a record of unknown kind {}", record.kind));
@@ -50,11 +52,10 @@ Result<void> SqliteStore::apply_records(const std::vector<JournalGroup>& groups)
       is_folded.push_back(false);
       if (const auto* spool = std::get_if<SpoolRecord>(&record)) {
         spooled.emplace(spool->id, records.size());
-      } else {
-        const auto& settle = std::get<SettleRecord>(record);
-        const auto found = spooled.find(settle.entry.message);
+      } else if (const auto* settle = std::get_if<SettleRecord>(&record)) {
+        const auto found = spooled.find(settle->entry.message);
         if (found != spooled.end()) {
-          fold(settle, std::get<SpoolRecord>(records[found->second]));
+          fold(*settle, std::get<SpoolRecord>(records[found->second]));
           is_folded.back() = true;
         }
       }
@@ -64,6 +65,8 @@ Result<void> SqliteStore::apply_records(const std::vector<JournalGroup>& groups)
   for (std::size_t i = 0; i < records.size(); ++i) {
     if (const auto* spool = std::get_if<SpoolRecord>(&records[i])) {
       TRY(apply_spool(*spool));
+    } else if (const auto* facts = std::get_if<FactsRecord>(&records[i])) {
+      TRY(apply_facts(*facts));
     } else if (const auto& settle = std::get<SettleRecord>(records[i]); is_folded[i]) {
       TRY(insert_event_rows(settle.events));
     } else {
@@ -129,6 +132,18 @@ Result<void> SqliteStore::apply_settle(const SettleRecord& record) {
             .done());
   }
   if (!record.row.held) note_due({record.row.due, lane_of_row(record.row.row), id});
+  return insert_event_rows(record.events);
+}
+
+Result<void> SqliteStore::apply_facts(const FactsRecord& record) {
+  for (const auto& [key, value] : record.puts) {
+    Bound put(sql_.put_object);
+    TRY(put.text(key.kind).text(key.key).text(value).done());
+  }
+  for (const ObjectKey& key : record.removes) {
+    Bound row(sql_.delete_object);
+    TRY(row.text(key.kind).text(key.key).done());
+  }
   return insert_event_rows(record.events);
 }
 

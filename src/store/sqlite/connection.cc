@@ -1,7 +1,11 @@
 // See connection.h.
 #include "store/sqlite/connection.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 namespace goniec {
 
@@ -29,7 +33,22 @@ Error error_of(sqlite3* db, int status, std::string_view what) {
   return {kind, fmt::format("store: {}: {} ({})", what, text, status)};
 }
 
+namespace {
+
+// Who wrote to whom, and the secrets of webhooks, are read by the server's own user alone. SQLite
+// gives the files beside a database the mode of the database.
+Result<void> make_private(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return fail_errno("store: " + path, errno);
+  ::close(fd);
+  return {};
+}
+
+}  // namespace
+
 Result<Connection> Connection::open(const std::string& path, const char* vfs, Access access) {
+  const bool is_file = !vfs && !path.starts_with(':');  // a disk of ours makes its own private
+  if (is_file && access == Access::write) TRY(make_private(path));
   Connection connection;
   sqlite3* db = nullptr;
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READWRITE |

@@ -124,6 +124,8 @@ class SqliteStore final : public Store {
   std::vector<Result<void>> remove_from_mailbox(std::span<const MailboxRemove> batch) override;
   std::vector<Result<void>> put_objects(std::span<const ObjectPut> batch) override;
   std::vector<Result<bool>> remove_objects(std::span<const ObjectKey> batch) override;
+  std::vector<Result<void>> record(std::span<const FactsRequest> batch) override;
+  Result<void> replace_events(std::span<const Event> events) override;
   Result<std::size_t> sweep(Instant now, Instant events_before, std::size_t limit) override;
   Result<std::uint64_t> commit() override;
   std::uint64_t synced() const override { return synced_.load(std::memory_order_acquire); }
@@ -171,10 +173,13 @@ class SqliteStore final : public Store {
   Result<void> write_names(bool at_once);
   Result<void> load_state();
   Result<void> sweep_unspooled();
+  Result<void> replace_rows(std::span<const Event> events);
   Result<std::size_t> sweep_events(Instant before, std::size_t limit);
   Result<std::size_t> sweep_retention(Instant now, std::size_t limit);
   Result<void> put_one(const ObjectPut& put);
   Result<bool> remove_one(const ObjectKey& key);
+  Result<void> record_one(const FactsRequest& request);
+  Result<void> check_new_objects(std::span<const ObjectPut> puts);
   // room.cc: space, and the log of the database
   Result<void> check_room(std::uint64_t octets);
   Result<void> measure_room();
@@ -199,6 +204,7 @@ class SqliteStore final : public Store {
   Result<void> apply_records(const std::vector<JournalGroup>& groups);
   Result<void> apply_spool(const SpoolRecord& record);
   Result<void> apply_settle(const SettleRecord& record);
+  Result<void> apply_facts(const FactsRecord& record);
   Result<void> insert_event_rows(const std::vector<EventRow>& events);
   Result<void> insert_entry_row(MessageId message, const EntryRow& entry);
   // verbs.cc: an item each

@@ -18,6 +18,7 @@ enum class Query {
   chunk,
   events_of,
   events_after,
+  last_event,
   name_runs,
   names_since,
   mailbox,
@@ -25,6 +26,7 @@ enum class Query {
   octets,
   object,
   objects,
+  objects_after,
   count
 };
 
@@ -37,6 +39,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Query::count)> querie
     "SELECT crc, octets FROM chunks WHERE message=? AND number=?",
     "SELECT sequence, message, row FROM events WHERE message=? ORDER BY sequence",
     "SELECT sequence, message, row FROM events WHERE sequence>? ORDER BY sequence LIMIT ?",
+    "SELECT max(sequence) FROM events",
     "SELECT last_sequence, run FROM names ORDER BY last_sequence DESC",
     "SELECT message FROM events WHERE sequence>? AND name=?",
     "SELECT l.uid, l.content, l.octets, l.at, l.flags, l.prepend FROM folders f CROSS JOIN letters "
@@ -46,6 +49,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Query::count)> querie
     "SELECT sum(octets) FROM folders WHERE account=?",
     "SELECT value FROM objects WHERE kind=? AND key=?",
     "SELECT key, value FROM objects WHERE kind=? ORDER BY key",
+    "SELECT key, value FROM objects WHERE kind=? AND key>? ORDER BY key LIMIT ?",
 };
 
 class SqliteReader final : public Reader {
@@ -86,6 +90,19 @@ class SqliteReader final : public Reader {
     rows.number(sequence).number(static_cast<std::uint64_t>(limit));
     return watched(read_events(rows));
   }
+  Result<AppliedEvents> applied_events_after(std::uint64_t sequence, std::size_t limit) override {
+    AppliedEvents tail;
+    {
+      Bound last(*TRY(statement(Query::last_event)));
+      if (TRY(watched(last.step()))) tail.last = last.count(0);
+    }
+    if (tail.last <= sequence) return tail;
+    Bound rows(*TRY(statement(Query::events_after)));
+    rows.number(sequence).number(static_cast<std::uint64_t>(limit));
+    tail.events = TRY(watched(read_events(rows)));
+    if (!tail.events.empty()) tail.last = std::max(tail.last, tail.events.back().sequence);
+    return tail;
+  }
   Result<std::vector<MessageId>> find_by_message_id(std::string_view message_id) override {
     TRY(catch_up());
     return watched(find(name_hash(message_id)));
@@ -105,15 +122,26 @@ class SqliteReader final : public Reader {
     return row.count(0);
   }
   Result<std::optional<std::string>> object(const ObjectKey& key) override {
+    TRY(catch_up());
     Bound row(*TRY(statement(Query::object)));
     row.text(key.kind).text(key.key);
     if (!TRY(watched(row.step()))) return std::optional<std::string>{};
     return std::optional<std::string>(row.bytes(0));
   }
   Result<std::vector<std::pair<std::string, std::string>>> objects(std::string_view kind) override {
+    TRY(catch_up());
     std::vector<std::pair<std::string, std::string>> objects;
     Bound rows(*TRY(statement(Query::objects)));
     rows.text(kind);
+    while (TRY(watched(rows.step()))) objects.emplace_back(rows.bytes(0), rows.bytes(1));
+    return objects;
+  }
+  Result<std::vector<std::pair<std::string, std::string>>> objects_after(
+      const ObjectKey& after, std::size_t limit) override {
+    TRY(catch_up());
+    std::vector<std::pair<std::string, std::string>> objects;
+    Bound rows(*TRY(statement(Query::objects_after)));
+    rows.text(after.kind).text(after.key).number(static_cast<std::uint64_t>(limit));
     while (TRY(watched(rows.step()))) objects.emplace_back(rows.bytes(0), rows.bytes(1));
     return objects;
   }

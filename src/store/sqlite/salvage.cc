@@ -82,8 +82,10 @@ bool is_whole(const SpoolRecord& spool) {
   });
 }
 
-// The id stands at the begin of both kinds.
-std::string name_of(std::uint64_t mark, std::string_view payload) {
+// The id stands at the begin of both kinds that are of a message.
+std::string name_of(std::uint64_t mark, std::uint8_t kind, std::string_view payload) {
+  if (kind == facts_record)
+    return fmt::format("a record of objects or events in group {} of the journal is damaged", mark);
   std::uint64_t id = 0;
   for (std::size_t i = 1; i < std::min<std::size_t>(payload.size(), 11); ++i) {
     const auto octet = static_cast<std::uint8_t>(payload[i]);
@@ -105,6 +107,8 @@ Result<JournalFinds> read_journal(Disk& disk, const std::string& directory) {
       const auto spool = decode_spool(record.payload);
       is_good = spool && is_whole(*spool);
       if (is_good) finds.spools.emplace(spool->id, std::string(record.payload));
+    } else if (record.kind == facts_record) {
+      is_good = proof == GroupJournal::Proof::checksum && decode_facts(record.payload).has_value();
     } else if (proof == GroupJournal::Proof::checksum) {
       const auto settle = decode_settle(record.payload);
       is_good =
@@ -113,7 +117,7 @@ Result<JournalFinds> read_journal(Disk& disk, const std::string& directory) {
     if (is_good) {
       finds.records.push_back(JournalGroup::of(mark, record));
     } else {
-      finds.broken.emplace_back(mark, name_of(mark, record.payload));
+      finds.broken.emplace_back(mark, name_of(mark, record.kind, record.payload));
     }
     return {};
   };

@@ -12,7 +12,7 @@
 namespace goniec {
 
 // 1: without a journal; 2: entries without their domain, due in microseconds
-constexpr int format_number = 3;
+constexpr int format_number = 4;
 
 // The column `due`: whole seconds, rounded down; the exact time is in the row.
 constexpr std::int64_t due_second(std::int64_t microseconds) {
@@ -35,12 +35,12 @@ struct WriterStatements {
   Statement insert_unspooled, delete_unspooled, select_unspooled;
   Statement insert_entry, update_entry, delete_entry, select_entry, select_leasable, has_entries;
   Statement select_due;
-  Statement insert_event, events_from, delete_events;
+  Statement insert_event, events_from, delete_events, select_event, update_event;
   Statement insert_names, delete_names, last_names, names_since;
   Statement insert_retention, due_retention, delete_retention;
   Statement select_folder, insert_folder, append_folder, shrink_folder;
   Statement insert_letter, select_letter, delete_letter, has_letter;
-  Statement put_object, insert_object, delete_object;
+  Statement put_object, insert_object, delete_object, has_object;
   Statement select_state, update_state, free_pages, all_pages;
 
   static Result<WriterStatements> prepare(const Connection& connection);

@@ -75,7 +75,7 @@ TEST_F(OlderStore, IsMigratedWithAllThatWaitsInIt) {
     std::ofstream(path_ + "/format") << "2\n";
   }
   auto store = open();
-  EXPECT_EQ(format(), "3\n");
+  EXPECT_EQ(format(), "4\n");
   EXPECT_EQ((*store->reader())->list({})->size(), 20u);
   EXPECT_TRUE(store->lease({.now = now - hours(2)})->entries.empty());
   const auto shares = *store->lease({.now = now, .domain_most = 4});

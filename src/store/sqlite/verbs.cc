@@ -122,6 +122,10 @@ SpoolResult SqliteStore::write_spool(const SpoolRequest& request, std::uint32_t 
   const auto stored = stored_message(request, before);
   encode_spool(request, stored, before, record_, scratch_);
   journal_->add(spool_record, record_);
+  if (!request.objects.empty()) {
+    encode_facts(request.objects, {}, {}, record_, scratch_);
+    journal_->add(facts_record, record_);
+  }
   recent_.add(request.message.id);
   highest_ = std::max(highest_, request.message.id.value);
   SpoolResult result;

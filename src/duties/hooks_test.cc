@@ -1,0 +1,336 @@
+// Webhooks on a real loop, the memory store and a real file of deliveries. The receiver is a twin
+// of the HttpFetch door that answers as told; real receivers are in tests/clients.
+#include "duties/hooks.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "accounts/accounts_for_tests.h"
+#include "base/json.h"
+
+namespace goniec {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Receiver final : public HttpFetch {
+ public:
+  explicit Receiver(Loop& loop) : loop_(loop) {}
+  Task<Result<HttpResponse>> fetch(HttpRequest request, Moment) override {
+    std::string id;
+    for (const auto& [name, value] : request.headers)
+      if (name == "webhook-id") id = value;
+    most_at_once = std::max(most_at_once, ++at_once);
+    co_await loop_.sleep(milliseconds(2));
+    --at_once;
+    requests.push_back(request);
+    ids.push_back(id);
+    HttpResponse response;
+    response.status = failures.contains(id) && failures[id]-- > 0 ? 500u : status;
+    if (failures.contains(id) && failures[id] <= 0) failures.erase(id);
+    heard.notify_all();
+    co_return response;
+  }
+  // `id` fails so many times first.
+  std::map<std::string, int> failures;
+  unsigned status = 200;
+  std::vector<HttpRequest> requests;
+  std::vector<std::string> ids;
+  std::size_t at_once = 0, most_at_once = 0;
+  Signal heard;
+
+ private:
+  Loop& loop_;
+};
+
+struct House {
+  test::TestHouse base;
+  test::NoNetwork network;
+  test::NoResolver resolver;
+  Receiver receiver{base.shard};
+  World world{base.shard, network, resolver, receiver, base.offload};
+  Webhooks webhooks;
+  std::string folder;
+  std::unique_ptr<HookLog> log;
+  std::unique_ptr<Hooks> hooks;
+  HooksOptions options;
+  std::vector<std::string> mails;
+  std::uint64_t next_message = 1;
+
+  House() {
+    std::string name = (std::filesystem::temp_directory_path() / "goniec-hooks-XXXXXX").string();
+    CHECK(::mkdtemp(name.data()) != nullptr);
+    folder = name;
+    auto reader = base.store->reader();
+    CHECK(webhooks.open(base.committer, **reader).has_value());
+    options.settings = [] {
+      return HooksSettings{.private_targets = true, .owner = test::address("admin@us.test")};
+    };
+    options.schedule = {milliseconds(5), milliseconds(5), milliseconds(5)};
+    options.step = milliseconds(2);
+  }
+  ~House() {
+    stop();
+    std::filesystem::remove_all(folder);
+  }
+  void add(Webhook webhook) {
+    webhook.secret = new_webhook_secret();
+    if (webhook.events.empty()) webhook.events = {"*"};
+    if (webhook.url.empty()) webhook.url = "http://receiver.test/hook";
+    const auto added = base.wait(webhooks.add(base.shard, std::move(webhook)));
+    ASSERT_TRUE(added) << added.error().message;
+  }
+  void start() {
+    log = std::move(*open_hook_log(folder + "/hooks.db", null_log(), base.shard.clock().now()));
+    hooks = std::make_unique<Hooks>(world, base.readers, webhooks, *log, options, base.metrics,
+                                    null_log());
+    hooks->set_mail([this](Address, std::string subject, std::string) -> Task<void> {
+      mails.push_back(std::move(subject));
+      co_return;
+    });
+    base.wait(begin(*hooks));
+  }
+  void stop() {
+    if (hooks) base.wait(end(*hooks));
+    hooks.reset();
+    log.reset();
+  }
+  static Task<bool> begin(Hooks& hooks) {
+    hooks.start();
+    co_return true;
+  }
+  static Task<bool> end(Hooks& hooks) {
+    co_await hooks.stop();
+    co_return true;
+  }
+  // Events of one message in one transaction: received first.
+  MessageId tell(std::initializer_list<EventKind> kinds, std::string_view stream = {}) {
+    const MessageId id{next_message++};
+    FactsRequest facts;
+    for (const EventKind kind : kinds) {
+      Event event;
+      event.kind = kind;
+      event.message = id;
+      event.at = base.shard.clock().now();
+      event.recipient = kind == EventKind::received ? "" : "anna@them.test";
+      event.data =
+          kind == EventKind::received
+              ? R"({"from":"shop@us.test","subject":"Hi","recipients":["anna@them.test"])" +
+                    (stream.empty() ? "" : R"(,"stream":")" + std::string(stream) + "\"") + "}"
+              : R"({"reply":"250 2.0.0 ok","tries":1})";
+      facts.events.push_back(std::move(event));
+    }
+    CHECK(base.wait(base.committer.record(base.shard, std::move(facts))).has_value());
+    return id;
+  }
+  // Ends when the receiver heard so many calls.
+  void hear(std::size_t calls) { base.wait(hear_calls(receiver, calls)); }
+  static Task<bool> hear_calls(Receiver& receiver, std::size_t calls) {
+    while (receiver.ids.size() < calls) co_await receiver.heard.wait();
+    co_return true;
+  }
+  std::string type_of(std::size_t call) {
+    return JsonValue::parse(receiver.requests.at(call).body)->text_at("type");
+  }
+  std::string id() { return webhooks.all().at(0)->id; }
+};
+
+Webhook hook(std::string id, std::vector<std::string> events = {}) {
+  Webhook webhook;
+  webhook.id = std::move(id);
+  webhook.events = std::move(events);
+  return webhook;
+}
+
+TEST(Hooks, TellEachEventOnceInOrderAndGoOnAfterARestart) {
+  House house;
+  house.add(hook("one"));
+  house.start();
+  house.tell({EventKind::received, EventKind::delivered});
+  house.hear(3);  // with the event that made the webhook
+  EXPECT_EQ(house.type_of(1), "email.received_for_delivery");
+  EXPECT_EQ(house.type_of(2), "email.delivered");
+  house.stop();
+  house.tell({EventKind::received, EventKind::delivered});
+  house.start();
+  house.hear(5);
+  EXPECT_EQ(house.type_of(4), "email.delivered");
+  EXPECT_EQ(std::set<std::string>(house.receiver.ids.begin(), house.receiver.ids.end()).size(), 5u)
+      << "each event has its id, and none came twice";
+}
+
+TEST(Hooks, SignAsStandardWebhooksSayWithTheSecretAndForADayWithTheOldOne) {
+  Webhook webhook = hook("one");
+  webhook.secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+  // The example of the specification.
+  EXPECT_EQ(hook_signature(webhook.secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330,
+                           R"({"test": 2432232314})"),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+  const Instant now{std::chrono::seconds(1614265330)};
+  webhook.old_secret = new_webhook_secret();
+  webhook.old_secret_until = now + std::chrono::hours(1);
+  const auto signature = [&webhook](Instant at) {
+    for (const auto& [name, value] : hook_headers(webhook, "x", "{}", at))
+      if (name == "webhook-signature") return value;
+    return std::string();
+  };
+  EXPECT_EQ(std::ranges::count(signature(now), ' '), 1);
+  EXPECT_EQ(std::ranges::count(signature(now + std::chrono::hours(2)), ' '), 0);
+}
+
+TEST(Hooks, AFailureHoldsUpItsOwnMessageAndNoOther) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.options.probe_after = 100;
+  const MessageId first = house.tell({EventKind::received, EventKind::delivered});
+  house.tell({EventKind::received, EventKind::delivered});
+  const auto events = (*house.base.store->reader())->events_of(first);
+  const std::string failing = event_id_of(events->at(0).sequence);
+  house.receiver.failures[failing] = 2;
+  house.start();
+  house.hear(6);  // four events, one of them three times
+  const auto& ids = house.receiver.ids;
+  EXPECT_EQ(std::ranges::count(ids, failing), 3);
+  const auto last_of_failing =
+      std::ranges::find(ids.rbegin(), ids.rend(), failing).base() - ids.begin();
+  const auto second = std::ranges::find(ids, event_id_of(events->at(1).sequence)) - ids.begin();
+  EXPECT_GT(second, last_of_failing - 1) << "the next event of the message came after it";
+  EXPECT_NE(ids.back(), failing);
+}
+
+TEST(Hooks, WhatIsNeverTakenIsDeadAndGoesOutAgainWhenReplayed) {
+  House house;
+  house.add(hook("one", {"email.delivered"}));
+  house.receiver.status = 503;
+  house.start();
+  house.tell({EventKind::received, EventKind::delivered});
+  house.hear(4);
+  house.stop();
+  house.start();
+  const auto dead = house.log->list("one", {.state = HookState::dead});
+  ASSERT_TRUE(dead);
+  ASSERT_EQ(dead->size(), 1u);
+  EXPECT_EQ(dead->at(0).tries, 4u);
+  EXPECT_EQ(dead->at(0).last_status, 503);
+  EXPECT_EQ(house.log->attempts("one", dead->at(0).sequence)->size(), 4u);
+  house.receiver.status = 200;
+  const Instant now = house.base.shard.clock().now();
+  ASSERT_EQ(house.log->replay("one", HookState::dead, now - std::chrono::hours(1),
+                              now + std::chrono::hours(1), now),
+            1u);
+  struct Body {
+    static Task<bool> look(Hooks& hooks) {
+      hooks.look("one");
+      co_return true;
+    }
+  };
+  house.base.wait(Body::look(*house.hooks));
+  house.hear(5);
+  EXPECT_EQ(house.receiver.ids.at(4), house.receiver.ids.at(0)) << "the id stays";
+  house.stop();
+  house.start();
+  EXPECT_EQ(house.log->find("one", dead->at(0).sequence)->value().state, HookState::delivered);
+}
+
+TEST(Hooks, GoneDisablesAndWhatWaitsGoesOutWhenItIsEnabledAgain) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.receiver.status = 410;
+  house.start();
+  house.tell({EventKind::received});
+  house.hear(1);
+  house.stop();
+  ASSERT_FALSE(house.webhooks.find("one")->enabled);
+  EXPECT_EQ(house.mails.size(), 1u);
+  const auto events = (*house.base.store->reader())->events_after(0, 100);
+  EXPECT_EQ(events->back().kind, EventKind::webhook_disabled);
+  house.receiver.status = 200;
+  house.start();
+  house.tell({EventKind::received});
+  Webhook enabled = *house.webhooks.find("one");
+  enabled.enabled = true;
+  enabled.disabled_reason.clear();
+  ASSERT_TRUE(house.base.wait(house.webhooks.replace(house.base.shard, enabled)));
+  house.hear(3);
+  const auto& ids = house.receiver.ids;
+  EXPECT_EQ(std::ranges::count(ids, ids.at(0)), 2) << "what it was not told comes again";
+}
+
+TEST(Hooks, OnlyWhatAWebhookWantsIsToldToIt) {
+  House house;
+  Webhook webhook = hook("one", {"email.delivered"});
+  webhook.streams = {"bulk"};
+  house.add(webhook);
+  house.start();
+  house.tell({EventKind::received, EventKind::delivered}, "transactional");
+  house.tell({EventKind::received, EventKind::delivered}, "bulk");
+  house.hear(1);
+  const auto data = JsonValue::parse(house.receiver.requests.at(0).body)->at("data");
+  EXPECT_EQ(data->text_at("stream"), "bulk");
+  EXPECT_EQ(data->text_at("subject"), "Hi") << "from the first event of the message";
+}
+
+TEST(Hooks, AReceiverThatIsAwayCostsABoundedWindow) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.options.window = 10;
+  house.options.events = 5;
+  house.options.probe_after = 2;
+  house.options.schedule = {std::chrono::hours(1)};
+  house.receiver.status = 500;
+  for (int i = 0; i < 60; ++i) house.tell({EventKind::received});
+  house.start();
+  house.hear(10);
+  house.stop();
+  house.start();
+  const auto positions = house.log->positions();
+  EXPECT_LE(positions->at("one").waiting, 15u) << "the rest is still in the event log";
+  EXPECT_LE(house.receiver.most_at_once, 8u);
+}
+
+TEST(Hooks, BatchesAreOneCallWithAnArray) {
+  House house;
+  Webhook webhook = hook("one", {"email.*"});
+  webhook.batch = true;
+  house.add(webhook);
+  for (int i = 0; i < 20; ++i) house.tell({EventKind::received});
+  house.start();
+  house.hear(1);
+  const auto body = JsonValue::parse(house.receiver.requests.at(0).body);
+  EXPECT_EQ(body->items().size(), 20u);
+  EXPECT_TRUE(house.receiver.ids.at(0).starts_with("batch_"))
+      << "not that of its first event, which may come again with others";
+  house.tell({EventKind::received});
+  house.hear(2);
+  const auto one = JsonValue::parse(house.receiver.requests.at(1).body);
+  ASSERT_EQ(one->items().size(), 1u);
+  EXPECT_EQ(house.receiver.ids.at(1), one->items()[0].text_at("id"));
+}
+
+TEST(Hooks, AddressesAndHeadersThatCannotBeAreRefusedByName) {
+  const auto refusal = [](auto change) {
+    Webhook webhook = hook("one", {"*"});
+    webhook.url = "https://receiver.test/";
+    change(webhook);
+    const auto checked = check_webhook(webhook);
+    return checked ? std::string()
+                   : checked.error().message.substr(0, checked.error().message.find(':'));
+  };
+  EXPECT_EQ(refusal([](Webhook&) {}), "");
+  EXPECT_EQ(refusal([](Webhook& w) { w.url = "ftp://x/"; }), "endpoint");
+  EXPECT_EQ(refusal([](Webhook& w) { w.url = "https:///path"; }), "endpoint");
+  EXPECT_EQ(refusal([](Webhook& w) { w.url = "https://a:b@x/"; }), "endpoint");
+  EXPECT_EQ(refusal([](Webhook& w) { w.url = "https://x/\r\nA: b"; }), "endpoint");
+  EXPECT_EQ(refusal([](Webhook& w) { w.events.clear(); }), "events");
+  EXPECT_EQ(refusal([](Webhook& w) { w.headers = {{"Host", "x"}}; }), "headers");
+  EXPECT_EQ(refusal([](Webhook& w) { w.headers = {{"X-A", "b\r\nC: d"}}; }), "headers");
+  EXPECT_EQ(refusal([](Webhook& w) { w.format = WebhookFormat::postmark, w.batch = true; }),
+            "batch");
+}
+
+}  // namespace
+}  // namespace goniec
