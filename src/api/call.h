@@ -175,6 +175,7 @@ struct ApiContext {
   std::function<std::shared_ptr<const BounceRules>()> bounces;        // null: none
   LiveTails* live_tails = nullptr;                                    // null: none
   const Search* search = nullptr;        // null: it cannot be read, the log says why
+  Offload* search_threads = nullptr;     // of what is asked of it (ask_search.h); null: the world's
   TranscriptLog* transcripts = nullptr;  // null: none are kept
   std::function<void()> rebuild_search;
   // Of the projection: in how many rows an address stood (accounts/erasure.h).

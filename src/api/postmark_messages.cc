@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "api/ask_search.h"
 #include "api/email_story.h"
 #include "api/search.h"
 #include "api/search_query.h"
@@ -14,6 +15,8 @@ namespace goniec {
 namespace {
 
 constexpr std::size_t bounce_events_most = 10'000;
+constexpr Duration page_effort = std::chrono::milliseconds(100);  // of a page's question
+constexpr Duration list_patience = std::chrono::seconds(10);      // of all pages of a list
 
 ApiReply no_message() {
   return postmark_error(422, 701, "This message was not found.");
@@ -265,22 +268,32 @@ PostmarkResult<SearchFilter> filter_of(const ApiCall& call) {
   return filter;
 }
 
-Task<Result<SearchPage>> found(ApiContext& context, SearchFilter filter) {
-  if (!context.search) co_return fail(ErrorKind::try_later, "there are no lists now");
-  auto listed = CO_TRY(co_await context.world.offload.run(
-      context.world.loop,
-      [search = context.search, filter = std::move(filter)] { return search->list(filter); }));
-  co_return std::move(listed);
+using WantedRow = bool (*)(const SearchRow& row);
+bool any_row(const SearchRow&) {
+  return true;
 }
 
-// Rows up to `most`, page after page.
-Task<Result<SearchPage>> found_up_to(ApiContext& context, SearchFilter filter, std::size_t most) {
+// Wanted rows up to `most`, page after page, each a small piece of work. What was found when the
+// patience ends is told, with more behind it.
+Task<Result<SearchPage>> found_up_to(ApiContext& context, SearchFilter filter, std::size_t most,
+                                     WantedRow wanted = any_row) {
   SearchPage all;
-  filter.limit = std::min<std::size_t>(most, SearchLimits().page);
+  filter.limit = SearchLimits().page;
+  if (wanted == any_row) filter.limit = std::min<std::size_t>(most, filter.limit);
+  filter.effort = page_effort;
+  const auto& clock = context.world.loop.clock();
+  const Moment end = clock.moment() + list_patience;
   do {
-    auto page = CO_TRY(co_await found(context, filter));
+    if (clock.moment() >= end && !all.rows.empty()) break;
+    if (clock.moment() >= end)
+      co_return fail(ErrorKind::try_later,
+                     fmt::format("nothing was found in {} s; ask for a shorter time",
+                                 list_patience / std::chrono::seconds(1)));
+    auto page = CO_TRY(co_await ask_search(
+        context, [filter](const Search& search) { return search.list(filter); }));
     all.has_more = page.has_more;
-    for (auto& row : page.rows) all.rows.push_back(std::move(row));
+    for (auto& row : page.rows)
+      if (wanted(row)) all.rows.push_back(std::move(row));
     filter.after = page.next;
   } while (all.has_more && all.rows.size() < most);
   co_return all;
@@ -505,17 +518,14 @@ Task<ApiReply> postmark_activate_bounce(ApiContext& context, PostmarkCall call) 
 }
 
 Task<ApiReply> postmark_delivery_stats(ApiContext& context, PostmarkCall call) {
-  if (!context.search) co_return later({ErrorKind::try_later, "there are no statistics now"});
-  const auto run = co_await context.world.offload.run(
-      context.world.loop, [search = context.search, bounds = bounds_of(call.call)] {
+  const auto rows =
+      co_await ask_search(context, [bounds = bounds_of(call.call)](const Search& search) {
         StatsQuery query;
         query.group_by = StatsGroup::klass;
         query.domain = bounds.domain;
         query.stream = bounds.stream;
-        return search->statistics(query);
+        return search.statistics(query);
       });
-  if (!run) co_return later(run.error());
-  const auto& rows = *run;
   if (!rows) co_return later(rows.error());
   struct Count {
     PostmarkBounceType type;
@@ -576,11 +586,13 @@ Task<ApiReply> list_of_kind(ApiContext& context, PostmarkCall call, EventKind ki
   } else {
     auto filter = filter_of(call.call);
     if (!filter) co_return postmark_error(filter.error());
-    const auto rows = co_await found_up_to(context, std::move(*filter), page->offset + page->count);
+    const WantedRow wanted = kind == EventKind::opened
+                                 ? +[](const SearchRow& row) { return row.opens > 0; }
+                                 : +[](const SearchRow& row) { return row.clicks > 0; };
+    const auto rows =
+        co_await found_up_to(context, std::move(*filter), page->offset + page->count, wanted);
     if (!rows) co_return later(rows.error());
-    for (const auto& row : rows->rows) {
-      if ((kind == EventKind::opened ? row.opens : row.clicks) > 0) messages.push_back(row.id);
-    }
+    for (const auto& row : rows->rows) messages.push_back(row.id);
   }
   JsonWriter list;
   list.array();

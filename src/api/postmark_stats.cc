@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "api/ask_search.h"
 #include "api/postmark_messages.h"
 #include "api/search.h"
 #include "base/text.h"
@@ -44,14 +45,11 @@ Task<PostmarkResult<std::vector<StatsRow>>> rows_of(ApiContext& context, ApiCall
   auto query = query_of(call);
   if (!query) co_return std::unexpected(query.error());
   query->then_by = then;
-  if (!context.search)
-    co_return std::unexpected(PostmarkError{503, 100, "There are no statistics now."});
-  auto run = co_await context.world.offload.run(
-      context.world.loop,
-      [search = context.search, query = std::move(*query)] { return search->statistics(query); });
-  if (run && *run) co_return std::move(**run);
-  const auto& error = run ? run->error() : run.error();
-  co_return std::unexpected(PostmarkError{503, 100, error.message});
+  auto rows = co_await ask_search(context, [query = std::move(*query)](const Search& search) {
+    return search.statistics(query);
+  });
+  if (!rows) co_return std::unexpected(PostmarkError{503, 100, rows.error().message});
+  co_return *std::move(rows);
 }
 
 struct Series {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "api/ask_search.h"
 #include "api/event_page.h"
 #include "base/text.h"
 
@@ -17,14 +18,14 @@ struct LastMail {
   SearchRecipient recipient;
 };
 
-std::optional<LastMail> last_mail(const Search& search, const SearchFilter& filter,
-                                  const std::string& address) {
-  const auto page = search.list(filter);
+Result<std::optional<LastMail>> last_mail(const Search& search, const SearchFilter& filter,
+                                          const std::string& address) {
+  const auto page = TRY(search.list(filter));
   std::optional<LastMail> last;
-  for (const auto& row : page ? page->rows : std::vector<SearchRow>()) {
-    const auto story = search.get(row.id);
-    if (!story || !*story) continue;
-    for (const auto& recipient : (*story)->recipients) {
+  for (const auto& row : page.rows) {
+    const auto story = TRY(search.get(row.id));
+    if (!story) continue;
+    for (const auto& recipient : story->recipients) {
       if (!equal_ignoring_case(recipient.address, address)) continue;
       if (!last || recipient.at > last->recipient.at) last = LastMail{row.id, recipient};
     }
@@ -58,9 +59,10 @@ Task<KnownRecipient> known_recipient(ApiContext& context, Address address, KeyBo
                       .domain = std::move(bounds.domain),
                       .limit = messages_looked_at,
                       .effort = effort};
-  const auto mail = co_await context.world.offload.run(
-      context.world.loop, [search = context.search, filter = std::move(filter),
-                           text = address.text()] { return last_mail(*search, filter, text); });
+  const auto mail = co_await ask_search(
+      context, [filter = std::move(filter), text = address.text()](const Search& search) {
+        return last_mail(search, filter, text);
+      });
   if (!mail || !*mail) co_return facts;
   if (const auto& provider = (*mail)->recipient.provider; !provider.empty())
     facts.provider = provider;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "api/ask_search.h"
 #include "api/forget.h"
 #include "api/search_query.h"
 #include "base/text.h"
@@ -12,8 +13,6 @@ namespace {
 
 constexpr std::uint64_t most_rows = 1000, usual_rows = 50;
 constexpr Duration list_effort = std::chrono::milliseconds(100);
-const Error no_search{ErrorKind::try_later,
-                      "there are no lists and statistics now; the server's log says why"};
 
 std::string_view last_event_of(MailStatus status) {
   return status == MailStatus::deferred ? "delivery_delayed" : name_of(status);
@@ -120,23 +119,20 @@ void write_summary(JsonWriter& w, const SearchRow& row) {
 }
 
 Task<ApiReply> list_emails(ApiContext& context, ApiCall call) {
-  if (!context.search) co_return error_reply(no_search);
   auto filter = search_filter_of(call, context.world.loop.clock().now());
   if (!filter) co_return error_reply(filter.error());
   filter->effort = list_effort;
-  auto page = co_await context.world.offload.run(
-      context.world.loop,
-      [search = context.search, filter = std::move(*filter)] { return search->list(filter); });
+  const auto page = co_await ask_search(
+      context, [filter = std::move(*filter)](const Search& search) { return search.list(filter); });
   if (!page) co_return error_reply(page.error());
-  if (!*page) co_return error_reply(page->error());
   const auto lag = co_await search_lag(context);
   if (!lag) co_return error_reply(lag.error());
   JsonWriter w;
   w.object().key("object").text("list").key("data").array();
-  for (const auto& row : (*page)->rows) write_summary(w, row);
-  w.end().key("has_more").boolean((*page)->has_more).key("next");
-  if ((*page)->has_more) {
-    w.text(uuid_of((*page)->next));
+  for (const auto& row : page->rows) write_summary(w, row);
+  w.end().key("has_more").boolean(page->has_more).key("next");
+  if (page->has_more) {
+    w.text(uuid_of(page->next));
   } else {
     w.null();
   }
@@ -285,22 +281,19 @@ void write_stats_row(JsonWriter& w, const StatsCall& call, const StatsRow& row) 
 }  // namespace
 
 Task<ApiReply> show_stats(ApiContext& context, ApiCall call) {
-  if (!context.search) co_return error_reply(no_search);
   const auto asked = stats_call_of(call, context.world.loop.clock().now());
   if (!asked) co_return error_reply(asked.error());
-  auto rows = co_await context.world.offload.run(
-      context.world.loop,
-      [search = context.search, query = asked->query] { return search->statistics(query); });
+  const auto rows = co_await ask_search(
+      context, [query = asked->query](const Search& search) { return search.statistics(query); });
   if (!rows) co_return error_reply(rows.error());
-  if (!*rows) co_return error_reply(rows->error());
   if (asked->csv)
-    co_return ApiReply{200, "text/csv; charset=utf-8; header=present", stats_csv(*asked, **rows)};
+    co_return ApiReply{200, "text/csv; charset=utf-8; header=present", stats_csv(*asked, *rows)};
   JsonWriter w;
   w.object().key("object").text("stats").key("since").text(to_rfc3339(asked->query.since));
   w.key("until").text(to_rfc3339(asked->query.until)).key("group_by").array();
   for (const auto group : asked->groups) w.text(name_of(group));
   w.end().key("data").array();
-  for (const auto& row : **rows) write_stats_row(w, *asked, row);
+  for (const auto& row : *rows) write_stats_row(w, *asked, row);
   w.end().end();
   co_return json_reply(std::move(w));
 }

@@ -11,6 +11,7 @@
 #include "api/event_list.h"
 #include "api/export.h"
 #include "api/forget.h"
+#include "api/postmark_messages.h"
 #include "api/suppressions.h"
 #include "base/text.h"
 #include "queue/search_change.h"
@@ -140,6 +141,23 @@ class SearchApi : public testing::Test {
                       .links = links_,
                       .version = "1"};
 };
+
+TEST_F(SearchApi, postmarks_opens_are_found_behind_newer_messages_that_nobody_opened) {
+  FactsRequest opened;
+  opened.events = {
+      event_of(EventKind::opened, first_, noon + std::chrono::hours(2), "{}", "jan@o2.pl")};
+  const auto before = search_->position();
+  ASSERT_TRUE(house_.wait(house_.committer.record(house_.shard, opened)).has_value());
+  std::vector<SearchChange> changes;
+  for (const auto& event : *(*house_.store->reader())->events_after(before, 100))
+    changes.push_back(change_of(event, BounceRules()));
+  ASSERT_TRUE(search_->apply(changes).has_value());
+  PostmarkCall call;
+  call.call.query = parse_query("count=1&offset=0");
+  const auto list = json(house_.wait(postmark_list_opens(context_, std::move(call))));
+  ASSERT_EQ(list.at("Opens")->items().size(), 1u);
+  EXPECT_EQ(list.at("Opens")->items()[0].text_at("MessageID"), uuid_of(first_));
+}
 
 TEST_F(SearchApi, messages_are_listed_newest_first_in_the_shape_of_lists) {
   const auto list = json(ask(list_emails, "limit=1"));

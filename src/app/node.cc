@@ -16,6 +16,7 @@ constexpr Duration drain_time = std::chrono::seconds(9);
 // What DNS and the web answer by then is of use yet; who is silent is waited for no longer.
 constexpr Duration last_lookups = std::chrono::seconds(1);
 constexpr std::size_t reader_threads = 2;
+constexpr unsigned threads_for_search = 2;
 
 std::size_t shard_count(const Config& config) {
   return config.shards > 0 ? config.shards : std::max(1u, std::thread::hardware_concurrency());
@@ -87,6 +88,8 @@ Result<std::unique_ptr<Node>> Node::start(LoadedConfig config, LogSink& log, Met
   offload_options.threads = std::max(2u, std::thread::hardware_concurrency());
   state->offload = std::make_unique<OffloadPool>(offload_options);
   state->offload_door = state->offload.get();
+  state->search_threads = std::make_unique<OffloadPool>(
+      OffloadOptions{.threads = threads_for_search, .queue_limit = 64, .name = "search"});
   auto certificates = TRY(state->load_tls());
   TRY(state->own_storage());
   TRY(state->open_store());
@@ -183,6 +186,7 @@ Node::Node(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Node::~Node() {
   if (!state_) return;
   state_->api.reset();
+  state_->search_threads.reset();
   state_->offload.reset();
   state_->projector.reset();
   state_->readers.reset();

@@ -210,6 +210,7 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
       .bounces = [this] { return bounces_now(); },
       .live_tails = &live_tails,
       .search = search.get(),
+      .search_threads = search_threads.get(),
       .rebuild_search = [this] { projector->rebuild(); },
       .erase_rows = [this](std::string address, std::string by,
                            bool dry_run) -> Task<Result<std::uint64_t>> {

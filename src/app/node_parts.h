@@ -78,6 +78,7 @@ struct Node::State : SystemDoors, NodeCore {
   std::vector<std::unique_ptr<NodeShard>> shards;
   std::vector<BoundListener> bound;
   std::unique_ptr<Search> search;  // null: it cannot be opened
+  std::unique_ptr<OffloadPool> search_threads;
   std::unique_ptr<Projector> projector;
   LiveTails live_tails;
   std::unique_ptr<ApiContext> api;
