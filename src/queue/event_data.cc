@@ -1,6 +1,8 @@
 // See event_data.h.
 #include "queue/event_data.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 
 namespace goniec {
@@ -79,11 +81,20 @@ std::string outcome_event_data(const Message& message, const Entry& entry, const
   return std::move(json).take();
 }
 
-std::string reason_event_data(std::string_view reason, std::string_view domain) {
+std::string reason_event_data(std::string_view reason) {
+  JsonWriter json;
+  json.object().key("reason").text(reason).end();
+  return std::move(json).take();
+}
+
+// Of all that is still queued in it.
+std::string entry_event_data(std::string_view reason, const Entry& entry) {
+  const auto queued =
+      std::ranges::count(entry.recipients, RecipientState::queued, &EntryRecipient::state);
   JsonWriter json;
   json.object().key("reason").text(reason);
-  if (!domain.empty()) json.key("domain").text(domain);
-  json.end();
+  if (!entry.domain.ascii().empty()) json.key("domain").text(entry.domain.ascii());
+  json.key("recipients").number(queued).end();
   return std::move(json).take();
 }
 

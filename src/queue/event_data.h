@@ -37,8 +37,8 @@ namespace goniec {
 
 std::string outcome_event_data(const Message& message, const Entry& entry, const Outcome& outcome,
                                Instant now, Instant next_at);
-// `domain`: of the entry that it concerns; "": the whole message.
-std::string reason_event_data(std::string_view reason, std::string_view domain = {});
+std::string reason_event_data(std::string_view reason);  // of a message, or of one recipient
+std::string entry_event_data(std::string_view reason, const Entry& entry);
 std::string rescheduled_event_data(Instant due);
 std::string expanded_event_data(std::span<const Address> targets);  // of an alias
 std::string notice_event_data(MessageId notice, std::string_view action);

@@ -710,7 +710,7 @@ Task<Result<Entry>> Queue::change(Loop& loop, QueueItem item, QueueAction action
     event.kind = event_kind(action);
     event.message = item.message.id;
     event.at = now;
-    event.data = reason_event_data(reason, item.entry.domain.ascii());
+    event.data = entry_event_data(reason, item.entry);
     change.events.push_back(std::move(event));
   }
   auto changed = co_await state.committer.change(loop, std::move(change));

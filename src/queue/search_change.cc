@@ -100,6 +100,8 @@ SearchChange change_of(const Event& event, const BounceRules& rules) {
     set_outcome(change, event, *parsed, rules);
   } else {
     change.domain = parsed->text_at("domain");
+    change.recipients =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(1, parsed->integer_at("recipients", 1)));
     change.pool = parsed->text_at("pool");
     change.machine = parsed->boolean_at("machine");
     if (const auto at = parse_rfc3339(parsed->text_at("next_at"))) change.send_at = *at;

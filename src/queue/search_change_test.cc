@@ -50,6 +50,19 @@ TEST(change_of, takes_what_received_says) {
   EXPECT_TRUE(message.attachments && message.sandbox);
 }
 
+TEST(change_of, counts_those_of_an_entry_that_still_wait) {
+  Entry entry;
+  entry.domain = *Domain::parse("y.pl");
+  entry.recipients.resize(3);
+  entry.recipients[1].state = RecipientState::delivered;
+  const auto change =
+      change_of(event_of(EventKind::held, entry_event_data("by hand", entry)), rules);
+  EXPECT_EQ(change.domain, "y.pl");
+  EXPECT_EQ(change.recipients, 2u);
+  EXPECT_EQ(change_of(event_of(EventKind::held, R"({"reason":"an old one"})"), rules).recipients,
+            1u);
+}
+
 TEST(change_of, takes_provider_class_and_times_of_an_outcome) {
   const auto change = change_of(
       event_of(EventKind::deferred,

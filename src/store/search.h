@@ -96,6 +96,7 @@ struct SearchChange {
   std::optional<SearchMessage> received;  // of `received`
   std::vector<std::string> targets;       // of `expanded`
   std::string domain;                     // of held, released…: the entry's, "": all
+  std::uint64_t recipients = 1;           // that it is about when it names none
   // Of outcomes. `klass`: of what refused it (mail/bounce.h), "": nothing did.
   std::string provider, pool, reply, site, klass;
   std::uint32_t tries = 0;

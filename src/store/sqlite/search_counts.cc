@@ -300,7 +300,7 @@ Result<void> SearchCounts::add(const SearchChange& change, const SearchMessage& 
   if (!which) return {};
   of.recipient_domain = change.recipient.empty() ? change.domain : domain_of(change.recipient);
   of.klass = change.klass;
-  Addition addition{.which = *which};
+  Addition addition{.which = *which, .amount = change.recipient.empty() ? change.recipients : 1};
   if (*which == StatsCount::delivered) {
     addition.bucket = latency_bucket(change.took);
     addition.beside = counts_of(change.tls);

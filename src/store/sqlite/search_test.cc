@@ -198,6 +198,18 @@ TEST_F(SearchTest, pages_follow_one_another_over_days_without_a_gap) {
     EXPECT_EQ(all[static_cast<std::size_t>(at)], std::to_string(24 - at));
 }
 
+TEST_F(SearchTest, what_happens_to_an_entry_counts_as_many_as_it_holds) {
+  const auto id = history_.receive(monday, letter("a@b.pl", {"x@y.pl", "z@y.pl"}, "Two"));
+  auto& held = history_.event(id, EventKind::held, monday + seconds(1));
+  held.domain = "y.pl";
+  held.recipients = 2;
+  apply();
+  const auto domains =
+      *search_->statistics({.group_by = StatsGroup::recipient_domain, .recipient_domain = "y.pl"});
+  ASSERT_EQ(domains.size(), 1u);
+  EXPECT_EQ(domains[0].count(StatsCount::held), 2u);
+}
+
 TEST_F(SearchTest, events_are_counted_by_hour_and_every_name_with_their_times) {
   auto facts = letter("a@example.pl", {"jan@o2.pl", "ola@wp.pl"}, "x");
   facts.tags = {{"kind", "invoice"}, {"vip", ""}};
