@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "api/call.h"
@@ -33,5 +35,19 @@ ApiResult<std::vector<std::string>> texts_member(const JsonValue& object, std::s
 // {"name": "value"}: numbers and booleans are taken as their text.
 ApiResult<std::vector<std::pair<std::string, std::string>>> pairs_member(
     const JsonValue& object, std::string_view name, std::string_view path = {});
+
+// What `work` makes of `octets` that a caller gave: much of it on the offload pool, so that nothing
+// else of the loop waits for it. 503: too much waits there.
+template <class Work>
+Task<ApiResult<std::invoke_result_t<Work&>>> work_on(ApiContext& context, std::size_t octets,
+                                                     Work work) {
+  constexpr std::size_t at_once = 64 * 1024;
+  if (octets <= at_once) co_return work();
+  auto done = co_await context.world.offload.run(context.world.loop, std::move(work));
+  if (!done)
+    co_return std::unexpected(
+        ApiError{503, "application_error", "too much is being sent at once, try again", {}});
+  co_return *std::move(done);
+}
 
 }  // namespace goniec

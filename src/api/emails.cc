@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t batch_most = 100;
 constexpr std::size_t recipients_a_field = 50;
-constexpr std::size_t offload_octets = 64 * 1024;  // a smaller body is read at once
 
 const std::vector<std::string>& email_members() {
   static const std::vector<std::string> members = {
@@ -281,13 +280,9 @@ ApiResult<std::vector<OutgoingEmail>> ReadBody::operator()() const {
 
 Task<ApiResult<std::vector<OutgoingEmail>>> read_body(ApiContext& context, std::string body,
                                                       bool batch) {
-  ReadBody work{std::move(body), batch, &context.templates};
-  if (work.body.size() <= offload_octets) co_return work();
-  auto read = co_await context.world.offload.run(context.world.loop, std::move(work));
-  if (!read)
-    co_return std::unexpected(
-        ApiError{503, "application_error", "too much is being sent at once, try again", {}});
-  co_return *std::move(read);
+  const auto octets = body.size();
+  co_return CO_TRY(
+      co_await work_on(context, octets, ReadBody{std::move(body), batch, &context.templates}));
 }
 
 void write_sent(JsonWriter& w, const SentAll& sent, std::size_t at) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "api/body.h"
 #include "base/text.h"
 #include "mail/header.h"
 #include "mail/words.h"
@@ -15,8 +16,7 @@ constexpr OutgoingLimits limits;
 constexpr SendOptionLimits option_limits;
 constexpr Duration schedule_most = std::chrono::days(90);
 constexpr std::size_t piece_octets = 256 * 1024;
-constexpr std::size_t offload_octets = 64 * 1024;  // smaller is composed at once
-constexpr std::size_t envelope_id_octets = 100;    // RFC 3461 §4.4
+constexpr std::size_t envelope_id_octets = 100;  // RFC 3461 §4.4
 
 // Fields that are written from members of their own, or by the house.
 bool is_reserved(std::string_view name) {
@@ -352,20 +352,9 @@ Task<ApiResult<SentEmail>> send_message(ApiContext& context, const Principal& pr
   const IntakeOptions intake = context.intake();  // the draft refers to it
   Draft draft(context.queue, context.directory, intake, loop, std::move(facts));
   const std::string seed = draft.id().text();
-  std::string message;
-  if (octets_of(email) > offload_octets) {
-    struct Work {
-      OutgoingEmail email;
-      std::string seed;
-      std::string operator()() { return compose_email(email, seed); }
-    };
-    auto composed = co_await context.world.offload.run(loop, Work{std::move(email), seed});
-    if (!composed)
-      co_return refuse(503, "application_error", "", "too much is being sent at once, try again");
-    message = *std::move(composed);
-  } else {
-    message = compose_email(email, seed);
-  }
+  const auto octets = octets_of(email);
+  const auto message = CO_TRY(co_await work_on(
+      context, octets, [email = std::move(email), seed] { return compose_email(email, seed); }));
   if (message.size() > context.message_octets())
     co_return refuse(413, "validation_error", "",
                      fmt::format("the message has {} octets, the limit is {}", message.size(),

@@ -143,7 +143,11 @@ ApiReply postmark_error(const PostmarkError& error) {
 }
 
 PostmarkResult<JsonValue> postmark_body(const ApiCall& call) {
-  auto json = JsonValue::parse(call.body);
+  return postmark_object(call.body);
+}
+
+PostmarkResult<JsonValue> postmark_object(std::string_view text) {
+  auto json = JsonValue::parse(text);
   if (json && json->is_object()) return std::move(*json);
   return std::unexpected(PostmarkError{
       422, 402,

@@ -64,6 +64,7 @@ ApiReply postmark_error(const PostmarkError& error);
 ApiReply postmark_error(unsigned status, int code, std::string message);
 // The body as an object, or its error 402.
 PostmarkResult<JsonValue> postmark_body(const ApiCall& call);
+PostmarkResult<JsonValue> postmark_object(std::string_view text);
 struct PostmarkPage {
   std::size_t count = 100, offset = 0;
 };

@@ -2,6 +2,7 @@
 #include "api/postmark_bulk.h"
 
 #include "accounts/template_text.h"
+#include "api/body.h"
 #include "api/email_story.h"
 #include "api/postmark_send.h"
 #include "base/text.h"
@@ -132,6 +133,18 @@ PostmarkResult<std::vector<JsonValue>> messages_of(const ApiContext& context, co
   return messages;
 }
 
+struct Bulk {
+  Content content;
+  std::vector<JsonValue> messages;
+};
+
+PostmarkResult<Bulk> bulk_of(const ApiContext& context, std::string_view text) {
+  const auto body = TRY(postmark_object(text));
+  Bulk bulk{TRY(content_of(body)), {}};
+  bulk.messages = TRY(messages_of(context, body, bulk.content));
+  return bulk;
+}
+
 ApiReply no_bulk() {
   return postmark_error(422, 701, "This bulk request was not found.");
 }
@@ -139,17 +152,18 @@ ApiReply no_bulk() {
 }  // namespace
 
 Task<ApiReply> postmark_send_bulk(ApiContext& context, PostmarkCall call) {
-  const auto body = postmark_body(call.call);
-  if (!body) co_return postmark_error(body.error());
-  const auto content = content_of(*body);
-  if (!content) co_return postmark_error(content.error());
-  const auto messages = messages_of(context, *body, *content);
-  if (!messages) co_return postmark_error(messages.error());
+  const auto octets = call.call.body.size();
+  const auto read = co_await work_on(context, octets, [&context, body = std::move(call.call.body)] {
+    return bulk_of(context, body);
+  });
+  if (!read) co_return postmark_error(503, 100, read.error().message);
+  if (!*read) co_return postmark_error(read->error());
+  const auto& [content, messages] = **read;
   std::optional<PostmarkAnswer> first, refused;
-  for (const auto& message : *messages) {
-    auto email = email_of(context, *content, message);
+  for (const auto& message : messages) {
+    auto email = email_of(context, content, message);
     if (!email) co_return postmark_error(email.error());
-    email->attachments = content->attachments;
+    email->attachments = content.attachments;
     auto answer = co_await postmark_deliver(context, call, std::move(*email));
     auto& kept = answer.id.empty() ? refused : first;
     if (!kept) kept = std::move(answer);
@@ -158,7 +172,7 @@ Task<ApiReply> postmark_send_bulk(ApiContext& context, PostmarkCall call) {
   }
   if (!first) co_return postmark_error(refused->error);
   JsonWriter w;
-  const auto id = fmt::format("{}-{}", first->id, messages->size());
+  const auto id = fmt::format("{}-{}", first->id, messages.size());
   w.object().key("ID").text(id).key("Id").text(id).key("Status").text("Accepted");
   w.key("SubmittedAt").text(to_rfc3339(first->at)).end();
   co_return json_reply(std::move(w));

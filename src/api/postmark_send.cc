@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "accounts/templates.h"
+#include "api/body.h"
 #include "api/postmark_streams.h"
 #include "base/id.h"
 #include "base/text.h"
@@ -133,6 +134,10 @@ Task<PostmarkAnswer> postmark_deliver(ApiContext& context, const PostmarkCall& c
 
 namespace {
 
+PostmarkError too_busy(const ApiError& error) {
+  return {503, 100, error.message};
+}
+
 using Translate = PostmarkResult<OutgoingEmail> (*)(const ApiContext&, const JsonValue&);
 
 PostmarkResult<OutgoingEmail> given_email_of(const ApiContext&, const JsonValue& json) {
@@ -140,11 +145,15 @@ PostmarkResult<OutgoingEmail> given_email_of(const ApiContext&, const JsonValue&
 }
 
 Task<ApiReply> send_one(ApiContext& context, PostmarkCall call, Translate translate) {
-  const auto body = postmark_body(call.call);
-  if (!body) co_return postmark_error(body.error());
-  auto email = translate(context, *body);
-  if (!email) co_return postmark_error(email.error());
-  co_return one_reply(co_await postmark_deliver(context, call, std::move(*email)));
+  const auto octets = call.call.body.size();
+  auto read = co_await work_on(
+      context, octets,
+      [&context, translate, body = std::move(call.call.body)]() -> PostmarkResult<OutgoingEmail> {
+        return translate(context, TRY(postmark_object(body)));
+      });
+  if (!read) co_return postmark_error(too_busy(read.error()));
+  if (!*read) co_return postmark_error(read->error());
+  co_return one_reply(co_await postmark_deliver(context, call, std::move(**read)));
 }
 
 Task<ApiReply> send_many(ApiContext& context, PostmarkCall call, std::vector<JsonValue> messages,
@@ -184,14 +193,20 @@ Task<ApiReply> postmark_send_template(ApiContext& context, PostmarkCall call) {
 }
 
 Task<ApiReply> postmark_send_batch(ApiContext& context, PostmarkCall call) {
-  const auto json = JsonValue::parse(call.call.body);
-  if (!json || !json->is_array()) co_return postmark_error(no_array());
-  co_return co_await send_many(context, std::move(call), json->items(), given_email_of);
+  const auto octets = call.call.body.size();
+  const auto json = co_await work_on(
+      context, octets, [body = std::move(call.call.body)] { return JsonValue::parse(body); });
+  if (!json) co_return postmark_error(too_busy(json.error()));
+  if (!*json || !(*json)->is_array()) co_return postmark_error(no_array());
+  co_return co_await send_many(context, std::move(call), (*json)->items(), given_email_of);
 }
 
 Task<ApiReply> postmark_send_template_batch(ApiContext& context, PostmarkCall call) {
-  const auto body = postmark_body(call.call);
-  const auto list = body ? body->at("Messages") : std::nullopt;
+  const auto octets = call.call.body.size();
+  const auto body = co_await work_on(
+      context, octets, [text = std::move(call.call.body)] { return postmark_object(text); });
+  if (!body) co_return postmark_error(too_busy(body.error()));
+  const auto list = *body ? (*body)->at("Messages") : std::nullopt;
   if (!list || !list->is_array()) co_return postmark_error(no_array());
   co_return co_await send_many(context, std::move(call), list->items(), postmark_filled_email);
 }

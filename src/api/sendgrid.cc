@@ -5,6 +5,7 @@
 #include <set>
 
 #include "accounts/templates.h"
+#include "api/body.h"
 #include "api/compat.h"
 #include "base/digest.h"
 #include "base/id.h"
@@ -369,9 +370,16 @@ Task<ApiReply> answer_sendgrid(ApiContext& context, ApiCall call) {
   if (!principal) co_return sendgrid_refusal(principal.error());
   if (call.method != "POST") co_return error_of({405, "method not allowed", ""});
   if (!principal->may(KeyScope::send)) co_return error_of({403, "access forbidden", ""});
-  const auto json = JsonValue::parse(call.body);
-  if (!json) co_return error_of({400, "Bad Request", ""});
-  auto request = sendgrid_request_of(*json);
+  const auto octets = call.body.size();
+  auto read = co_await work_on(context, octets,
+                               [body = std::move(call.body)]() -> SgResult<SendgridRequest> {
+                                 const auto json = JsonValue::parse(body);
+                                 if (!json)
+                                   return std::unexpected(SendgridError{400, "Bad Request", ""});
+                                 return sendgrid_request_of(*json);
+                               });
+  if (!read) co_return error_of({503, read.error().message, ""});
+  auto& request = *read;
   if (!request) co_return error_of(request.error());
   for (std::size_t i = 0; i < request->emails.size(); ++i) {
     auto& one = request->emails[i];
