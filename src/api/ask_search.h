@@ -1,5 +1,6 @@
 // Questions to lists and statistics. They run on threads of their own: slow ones wait for each
-// other, and hold up no login and no message.
+// other, and hold up no login and no message. Errors: what the question answers; try_later when too
+// many wait, or when there is no projection.
 #pragma once
 #include <memory>
 #include <type_traits>
@@ -11,8 +12,7 @@
 
 namespace goniec {
 
-// What `question`, a function of a Search to a Result, answers. try_later: too many wait, or there
-// is no projection.
+// `question`: a function of a Search to a Result.
 template <class Question>
 Task<std::invoke_result_t<Question&, const Search&>> ask_search(ApiContext& context,
                                                                 Question question) {

@@ -210,7 +210,6 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
       .bounces = [this] { return bounces_now(); },
       .live_tails = &live_tails,
       .search = search.get(),
-      .search_threads = search_threads.get(),
       .rebuild_search = [this] { projector->rebuild(); },
       .erase_rows = [this](std::string address, std::string by,
                            bool dry_run) -> Task<Result<std::uint64_t>> {
@@ -223,6 +222,7 @@ std::unique_ptr<ApiContext> Node::State::make_api() {
 
 // What the dashboard asks of the server's own state.
 void Node::State::tell_of_itself(ApiContext& context) {
+  context.search_threads = search_threads.get();
   context.transcripts = transcripts.get();
   context.queue_history = [this] {
     return depth_watch ? depth_watch->samples() : std::vector<DepthSample>{};
