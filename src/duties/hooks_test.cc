@@ -311,6 +311,15 @@ TEST(Hooks, BatchesAreOneCallWithAnArray) {
   EXPECT_EQ(house.receiver.ids.at(1), one->items()[0].text_at("id"));
 }
 
+TEST(Hooks, TheStatusOfAnAnswerDecidesHoweverLongItsBodyIs) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.start();
+  house.tell({EventKind::received});
+  house.hear(1);
+  EXPECT_TRUE(house.receiver.requests.at(0).body_may_be_cut);  // what it does: net/http_test.cc
+}
+
 TEST(Hooks, AddressesAndHeadersThatCannotBeAreRefusedByName) {
   const auto refusal = [](auto change) {
     Webhook webhook = hook("one", {"*"});
