@@ -359,6 +359,96 @@ TEST(Hooks, BatchesAreOneCallWithAnArray) {
   EXPECT_EQ(house.receiver.ids.at(1), one->items()[0].text_at("id"));
 }
 
+// ---------------------------------------------------------------- what fails for a while
+TEST(Hooks, WhatIsReplayedWhileEventsAreReadIsToldToo) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.start();
+  house.tell({EventKind::received});
+  house.hear(1);
+  const std::string first = house.receiver.ids.at(0);
+  ASSERT_TRUE(house.until(
+      [&] { return house.log->list("one", {.state = HookState::delivered})->size() == 1; }));
+  // A person replays it just when the next event becomes a delivery.
+  house.log->before_advance_ends = [&house] {
+    const Instant now = house.base.shard.clock().now();
+    const auto hour = std::chrono::hours(1);
+    CHECK(house.log->replay("one", HookState::delivered, now - hour, now + hour, now) == 1u);
+    std::promise<void> looked;
+    house.base.shard.post([&] {
+      house.hooks->look("one");
+      looked.set_value();
+    });
+    looked.get_future().wait();
+  };
+  house.tell({EventKind::received});
+  EXPECT_TRUE(house.until([&] { return std::ranges::count(house.receiver.ids, first) == 2; }))
+      << "it waits, and nobody looks for it below the position";
+}
+
+TEST(Hooks, WhatIsReplayedWhileDeliveriesAreReadIsToldToo) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.start();
+  house.tell({EventKind::received});
+  house.tell({EventKind::received});
+  house.hear(2);
+  const std::string first = house.receiver.ids.at(0);
+  ASSERT_TRUE(house.until(
+      [&] { return house.log->list("one", {.state = HookState::delivered})->size() == 2; }));
+  house.log->after_waiting_read = [&house] {
+    const Instant now = house.base.shard.clock().now();
+    const auto hour = std::chrono::hours(1);
+    CHECK(house.log->replay("one", HookState::delivered, now - hour, now + hour, now) == 2u);
+    std::promise<void> looked;
+    house.base.shard.post([&] {
+      house.hooks->look("one");
+      looked.set_value();
+    });
+    looked.get_future().wait();
+  };
+  house.base.shard.post([&house] { house.hooks->look("one"); });
+  EXPECT_TRUE(house.until([&] { return std::ranges::count(house.receiver.ids, first) == 2; }));
+}
+
+TEST(Hooks, AnEventThatCannotBeReadNowIsToldLaterAndNotTakenForTold) {
+  House house;
+  house.add(hook("one", {"email.delivered"}));
+  house.options.schedule.assign(100, milliseconds(1));
+  house.options.reading_pause = milliseconds(3);
+  house.receiver.status = 500;
+  house.start();
+  house.tell({EventKind::received, EventKind::delivered});
+  house.hear(1);
+  house.stop();  // what waits is known by its number alone from now on
+  const std::size_t heard = house.receiver.ids.size();
+  house.receiver.status = 200;
+  house.open_log();
+  house.base.store->fail("events_after", {.times = 3, .kind = ErrorKind::io});
+  house.begin_to_tell();
+  ASSERT_TRUE(house.until([&] { return house.receiver.ids.size() > heard; }));
+  EXPECT_TRUE(house.base.store->all_failed());
+  EXPECT_EQ(house.type_of(heard), "email.delivered");
+  ASSERT_TRUE(house.until(
+      [&] { return house.log->list("one", {.state = HookState::delivered})->size() == 1; }));
+  const auto told = house.log->list("one", {.state = HookState::delivered});
+  EXPECT_EQ(told->at(0).tries, heard + 1) << "what could not be read is no try";
+}
+
+TEST(Hooks, AMessageThatCannotBeReadNowIsWaitedFor) {
+  House house;
+  house.add(hook("one", {"email.delivered"}));
+  house.start();
+  house.base.store->fail("events_of", {.times = 2, .kind = ErrorKind::io});
+  house.tell({EventKind::received, EventKind::delivered}, "bulk");
+  house.hear(1);
+  EXPECT_TRUE(house.base.store->all_failed());
+  const auto data = JsonValue::parse(house.receiver.requests.at(0).body)->at("data");
+  EXPECT_EQ(data->text_at("subject"), "Hi");
+  EXPECT_EQ(data->text_at("stream"), "bulk");
+  EXPECT_GE(house.lines.count("hooks.reading"), 2u);
+}
+
 // ---------------------------------------------------------------- failing for long
 TEST(Hooks, AWebhookThatHasFailedForDaysIsDisabledAfterARestartToo) {
   House house;
