@@ -1,6 +1,7 @@
 // What tests of rooms above the store share: a shard, a memory store with its commit thread and
-// readers, a directory over them, and mail put into a mailbox as local delivery does it. The doors
-// of a test's World that it does not need are shut. Included by tests only.
+// readers, a directory over them, and mail put into a mailbox as local delivery does it. The store
+// fails where a test tells it to (store/failing_store_for_tests.h). The doors of a test's World
+// that it does not need are shut. Included by tests only.
 #pragma once
 
 #include "accounts/directory.h"
@@ -9,6 +10,7 @@
 #include "run/shard.h"
 #include "run/system.h"
 #include "store/committer.h"
+#include "store/failing_store_for_tests.h"
 #include "trust/passwords.h"
 
 namespace goniec::test {
@@ -89,7 +91,8 @@ class TestHouse {
 
   Shard shard;
   Metrics metrics;
-  std::unique_ptr<Store> store = make_memory_store({}, shard.clock());
+  std::unique_ptr<FailingStore> store =
+      std::make_unique<FailingStore>(make_memory_store({}, shard.clock()));
   Committer committer{*store, {.settle_linger = Duration(0)}, metrics, null_log()};
   ReaderPool readers{*store, 2};
   OffloadPool offload{{}};

@@ -107,7 +107,7 @@ class TestApi {
   ApiKeys api_keys;
   Idempotency idempotency;
   Webhooks webhooks;
-  std::unique_ptr<HookLog> hook_log = *open_hook_log(":memory:", null_log(), Instant{});
+  std::unique_ptr<HookLog> hook_log = *open_hook_log(":memory:", null_log(), Instant{}, 0);
   Sessions sessions;
   Streams streams;
   Suppressions suppressions;

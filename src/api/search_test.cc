@@ -114,7 +114,7 @@ class SearchApi : public testing::Test {
   ApiKeys api_keys_;
   Idempotency idempotency_;
   Webhooks webhooks_;
-  std::unique_ptr<HookLog> hook_log_ = *open_hook_log(":memory:", null_log(), Instant{});
+  std::unique_ptr<HookLog> hook_log_ = *open_hook_log(":memory:", null_log(), Instant{}, 0);
   Sessions sessions_;
   Logins logins_{*house_.directory, LoginLimits{}, house_.metrics, house_.shard.random()};
   Streams streams_;

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "mail/compose.h"
+#include "store/last_event.h"
 
 namespace goniec {
 namespace {
@@ -18,8 +19,9 @@ constexpr std::string_view hook_log_name = "hooks.db";
 Result<void> Node::State::make_hooks() {
   const auto reader = TRY(store->reader());
   TRY(webhooks.open(*committer, *reader));
-  hook_log =
-      TRY(open_hook_log(fmt::format("{}/{}", storage_path, hook_log_name), log, clock.now()));
+  const std::uint64_t last_event = TRY(last_event_sequence(*reader));
+  hook_log = TRY(open_hook_log(fmt::format("{}/{}", storage_path, hook_log_name), log, clock.now(),
+                               last_event));
   HooksOptions options;
   options.settings = [this] {
     HooksSettings now;

@@ -16,8 +16,7 @@ namespace {
 
 constexpr Duration sweep_step = std::chrono::hours(1);
 constexpr std::size_t sweep_rows = 20000;
-constexpr Duration reading_pause = std::chrono::seconds(5);
-constexpr std::size_t answer_octets = 1024 * 1024;  // of a receiver; a longer one is a failure
+constexpr std::size_t answer_octets = 1024 * 1024;  // of a receiver; the rest is not read
 
 // Wakes whoever waits, at the latest then; the signal outlives its owner.
 void wake_at(Loop& loop, Moment when, std::shared_ptr<Signal> signal) {
@@ -56,6 +55,11 @@ std::string call_id_of(const std::vector<std::uint64_t>& sequences) {
 
 }  // namespace
 
+struct Hooks::Known {
+  std::map<std::string, HookPosition> positions;
+  std::uint64_t beginning = 0;  // of the log: see HookLog
+};
+
 struct Hooks::Runner {
   std::string id;
   std::uint64_t position = 0;  // all events up to it are deliveries
@@ -71,7 +75,8 @@ struct Hooks::Runner {
   std::uint64_t looks = 0;  // how often what waits was changed by others
   bool removed = false;
   bool was_enabled = true;
-  Moment planned{};  // the timer that will wake it
+  bool is_to_forgive = false;  // it was disabled
+  Moment planned{};            // the timer that will wake it
   std::shared_ptr<Signal> woken = std::make_shared<Signal>();
 };
 
@@ -89,6 +94,8 @@ Hooks::Hooks(World& world, ReaderPool& readers, Webhooks& webhooks, HookLog& log
                               {{"result", "failed"}})),
       dead_(metrics.counter("goniec_webhook_dead_total",
                             "Events that a webhook was not told in time.")),
+      set_aside_(metrics.counter("goniec_webhook_log_damaged_total",
+                                 "Times that what webhooks were told was damaged and set aside.")),
       waiting_(metrics.gauge("goniec_webhook_waiting", "Deliveries to webhooks that wait.")) {}
 
 Hooks::~Hooks() = default;
@@ -125,27 +132,59 @@ void Hooks::look(const std::string& id) {
   runner.woken->notify_all();
 }
 
+// Positions that are not known now are not taken for none: their webhooks would be told all that is
+// in the event log.
+Task<std::optional<Hooks::Known>> Hooks::read_positions() {
+  while (!stopping_) {
+    auto found = co_await world_.offload.run(world_.loop, [this]() -> Result<Known> {
+      return Known{TRY(log_.positions()), TRY(log_.beginning())};
+    });
+    if (found && *found) co_return std::move(**found);
+    say(LogLevel::error, "hooks.store",
+        fmt::format("error: how far each webhook was told cannot be read, nothing is told until "
+                    "then: {}",
+                    found ? found->error().message : found.error().message));
+    const Moment next = world_.loop.clock().moment() + options_.reading_pause;
+    wake_at(world_.loop, next, woken_);
+    while (!stopping_ && world_.loop.clock().moment() < next) co_await woken_->wait();
+  }
+  co_return std::nullopt;
+}
+
+Task<void> Hooks::tell_what_was_lost() {
+  if (!log_.was_set_aside()) co_return;
+  set_aside_.add();
+  const Address owner = options_.settings().owner;
+  if (owner.empty() || !mail_) co_return;
+  co_await mail_(owner, "Webhooks: what they were told was damaged",
+                 "The file hooks.db could not be read and is set aside as hooks.db.damaged.\n\n"
+                 "Webhooks go on from what happens now. What waited for them goes out no more, and "
+                 "the list of what they were told begins anew.\n");
+}
+
+void Hooks::add_runner(const Webhook& webhook, const Known& known) {
+  auto runner = std::make_shared<Runner>();
+  runner->id = webhook.id;
+  runner->was_enabled = webhook.enabled;
+  const auto at = known.positions.find(webhook.id);
+  const bool is_known = at != known.positions.end();
+  runner->position =
+      is_known ? at->second.sequence : std::max(webhook.created_at_event, known.beginning);
+  if (is_known) runner->failing_since = at->second.failing_since;
+  runners_.emplace(webhook.id, runner);
+  ++running_;
+  spawn(follow(runner));
+}
+
 // Sees to it that each webhook has its runner, and none that is gone.
 Task<void> Hooks::run() {
-  std::map<std::string, HookPosition> positions;
-  const auto found = co_await world_.offload.run(world_.loop, [this] { return log_.positions(); });
-  if (found && *found) positions = std::move(**found);
-  while (!stopping_) {
+  const std::optional<Known> known = co_await read_positions();
+  if (known) co_await tell_what_was_lost();
+  while (known && !stopping_) {
     std::set<std::string> there;
     for (const auto& webhook : webhooks_.all()) {
       there.insert(webhook->id);
-      if (runners_.contains(webhook->id)) continue;
-      auto runner = std::make_shared<Runner>();
-      runner->id = webhook->id;
-      const auto known = positions.find(webhook->id);
-      runner->position =
-          known == positions.end() ? webhook->created_at_event : known->second.sequence;
-      runner->was_enabled = webhook->enabled;
-      if (known != positions.end() && webhook->enabled)
-        runner->failing_since = known->second.failing_since;
-      runners_.emplace(webhook->id, runner);
-      ++running_;
-      spawn(follow(runner));
+      if (!runners_.contains(webhook->id)) add_runner(*webhook, *known);
     }
     for (auto at = runners_.begin(); at != runners_.end();) {
       const bool is_there = there.contains(at->first);
@@ -181,12 +220,10 @@ Task<void> Hooks::follow(std::shared_ptr<Runner> runner) {
   while (!stopping_ && !runner->removed) {
     const auto webhook = webhooks_.find(runner->id);
     const bool is_enabled = webhook && webhook->enabled;
-    if (is_enabled && !runner->was_enabled) {  // what failed before is forgiven
-      runner->failing_since.reset();
-      runner->failures = 0;
-    }
+    runner->is_to_forgive |= !is_enabled || !runner->was_enabled;
     runner->was_enabled = is_enabled;
-    if (is_enabled) {
+    if (runner->is_to_forgive && runner->calls == 0) co_await forgive(*runner);
+    if (is_enabled && !runner->is_to_forgive) {
       co_await fill(*runner);
       start_due(runner);
     }
@@ -201,6 +238,20 @@ Task<void> Hooks::follow(std::shared_ptr<Runner> runner) {
                                       [this, id = runner->id] { return log_.forget(id); });
   --running_;
   ended_.notify_all();
+}
+
+// What failed before a webhook was disabled says nothing of when it is enabled again. REQUIRES no
+// call under way, which would write its failure after it.
+Task<void> Hooks::forgive(Runner& runner) {
+  runner.is_to_forgive = false;
+  runner.failures = 0;
+  if (!runner.failing_since) co_return;
+  runner.failing_since.reset();
+  const auto written =
+      co_await world_.offload.run(world_.loop, [this, id = runner.id] { return log_.forgive(id); });
+  if (!written || !*written)
+    say(LogLevel::error, "hooks.store",
+        fmt::format("error: webhook {}: that it is forgiven was not kept", runner.id));
 }
 
 // What waits in the log of deliveries first, then what the event log has.
@@ -354,7 +405,7 @@ Task<void> Hooks::tell(std::shared_ptr<Runner> runner, std::vector<std::uint64_t
 void Hooks::put_back(Runner& runner, const std::vector<std::uint64_t>& sequences) {
   for (const std::uint64_t sequence : sequences) {
     HookDelivery& delivery = runner.waiting[sequence];
-    delivery.next_at = world_.loop.clock().now() + reading_pause;
+    delivery.next_at = world_.loop.clock().now() + options_.reading_pause;
     runner.under_way.erase(sequence);
     runner.busy.erase(delivery.order);
   }
@@ -372,6 +423,7 @@ Task<HookOutcome> Hooks::call(std::shared_ptr<const Webhook> webhook, std::strin
   request.headers = hook_headers(*webhook, id, body, outcome.attempt.at);
   request.body = std::move(body);
   request.response_limit = answer_octets;
+  request.body_may_be_cut = true;
   request.only_public = !options_.settings().private_targets;
   auto response = co_await world_.http.fetch(std::move(request), began + options_.attempt);
   outcome.attempt.took = clock.moment() - began;
@@ -455,8 +507,7 @@ Task<void> Hooks::disable(Runner& runner, std::string reason) {
   changed.disabled_reason = reason;
   const auto done = co_await webhooks_.replace(world_.loop, std::move(changed));
   if (!done) co_return;
-  runner.failing_since.reset();
-  runner.failures = 0;
+  runner.is_to_forgive = true;
   say(LogLevel::error, "hooks.disabled",
       fmt::format("error: webhook {} ({}) is disabled: {}", runner.id, printable(webhook->url),
                   reason));

@@ -7,9 +7,10 @@
 // another; those of others do not wait for it. The event log is the queue: while `window`
 // deliveries of a webhook wait, nothing more is read for it, so that a receiver that is away costs
 // no memory. After `probe_after` failures in a row one call at a time goes out until one succeeds.
-// 410 disables the webhook at once, `give_up` of nothing but failures too: the admin gets a mail,
-// and what waits stays and goes out when it is enabled again. Redirects are not followed; private
-// addresses are refused unless the configuration allows them.
+// 410 disables the webhook at once, `give_up` of nothing but failures too, also over restarts: the
+// admin gets a mail, and what waits stays and goes out when it is enabled again. An answer's status
+// decides, however long its body is. Until the positions are known nobody is told anything.
+// Redirects are not followed; private addresses are refused unless the configuration allows them.
 //
 // Lives on one loop. A stop waits for the calls under way, at most `attempt`.
 #pragma once
@@ -43,6 +44,7 @@ struct HooksOptions {
   Duration attempt = std::chrono::seconds(10);
   Duration give_up = std::chrono::days(3);
   Duration step = std::chrono::milliseconds(500);
+  Duration reading_pause = std::chrono::seconds(5);  // after what could not be read
   std::size_t window = 1000, parallel = 8, events = 500, batch = 100;
   std::size_t probe_after = 5;
   std::size_t response_octets = 1000;  // kept of an answer
@@ -72,7 +74,12 @@ class Hooks {
 
  private:
   struct Runner;
+  struct Known;
   Task<void> run();
+  Task<std::optional<Known>> read_positions();  // nullopt: stopped before
+  Task<void> tell_what_was_lost();
+  void add_runner(const Webhook& webhook, const Known& known);
+  Task<void> forgive(Runner& runner);
   Task<void> follow(std::shared_ptr<Runner> runner);
   Task<void> fill(Runner& runner);
   Task<bool> read_events(Runner& runner);
@@ -96,7 +103,7 @@ class Hooks {
   HookLog& log_;
   HooksOptions options_;
   LogSink& sink_;
-  Counter &delivered_, &failed_, &dead_;
+  Counter &delivered_, &failed_, &dead_, &set_aside_;
   Gauge& waiting_;
   std::function<Task<void>(Address, std::string, std::string)> mail_;
   std::map<std::string, std::shared_ptr<Runner>> runners_;

@@ -7,10 +7,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <future>
 #include <set>
 
 #include "accounts/accounts_for_tests.h"
 #include "base/json.h"
+#include "duties/hook_log_for_tests.h"
+#include "store/last_event.h"
 
 namespace goniec {
 namespace {
@@ -47,6 +51,23 @@ class Receiver final : public HttpFetch {
   Loop& loop_;
 };
 
+// Counts lines of the log by their event.
+class Lines final : public LogSink {
+ public:
+  void write(LogRecord record) override {
+    std::lock_guard lock(mutex_);
+    ++counts_[record.event];
+  }
+  std::size_t count(const std::string& event) {
+    std::lock_guard lock(mutex_);
+    return counts_[event];
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::size_t> counts_;
+};
+
 struct House {
   test::TestHouse base;
   test::NoNetwork network;
@@ -55,8 +76,9 @@ struct House {
   World world{base.shard, network, resolver, receiver, base.offload};
   Webhooks webhooks;
   std::string folder;
-  std::unique_ptr<HookLog> log;
+  std::unique_ptr<test::WatchedHookLog> log;
   std::unique_ptr<Hooks> hooks;
+  Lines lines;
   HooksOptions options;
   std::vector<std::string> mails;
   std::uint64_t next_message = 1;
@@ -72,6 +94,8 @@ struct House {
     };
     options.schedule = {milliseconds(5), milliseconds(5), milliseconds(5)};
     options.step = milliseconds(2);
+    open_log();  // as the first start makes it
+    log.reset();
   }
   ~House() {
     stop();
@@ -85,9 +109,19 @@ struct House {
     ASSERT_TRUE(added) << added.error().message;
   }
   void start() {
-    log = std::move(*open_hook_log(folder + "/hooks.db", null_log(), base.shard.clock().now()));
-    hooks = std::make_unique<Hooks>(world, base.readers, webhooks, *log, options, base.metrics,
-                                    null_log());
+    open_log();
+    begin_to_tell();
+  }
+  void open_log() {
+    auto reader = base.store->reader();
+    auto opened = open_hook_log(folder + "/hooks.db", lines, base.shard.clock().now(),
+                                *last_event_sequence(**reader));
+    CHECK(opened.has_value());
+    log = std::make_unique<test::WatchedHookLog>(std::move(*opened));
+  }
+  void begin_to_tell() {
+    hooks =
+        std::make_unique<Hooks>(world, base.readers, webhooks, *log, options, base.metrics, lines);
     hooks->set_mail([this](Address, std::string subject, std::string) -> Task<void> {
       mails.push_back(std::move(subject));
       co_return;
@@ -126,6 +160,23 @@ struct House {
     }
     CHECK(base.wait(base.committer.record(base.shard, std::move(facts))).has_value());
     return id;
+  }
+  std::string failing_since(const std::string& id) {
+    const auto since = log->positions()->at(id).failing_since;
+    return since ? to_rfc3339(*since) : "";
+  }
+  void enable(const std::string& id) {
+    Webhook webhook = *webhooks.find(id);
+    webhook.enabled = true;
+    webhook.disabled_reason.clear();
+    ASSERT_TRUE(base.wait(webhooks.replace(base.shard, std::move(webhook))));
+  }
+  // Ends when it is so, or too late.
+  bool until(std::function<bool()> done) { return base.wait(wait_until(base.shard, done)); }
+  static Task<bool> wait_until(Loop& loop, std::function<bool()> done) {
+    const Moment end = loop.clock().moment() + std::chrono::seconds(20);
+    while (!done() && loop.clock().moment() < end) co_await loop.sleep(milliseconds(1));
+    co_return done();
   }
   // Ends when the receiver heard so many calls.
   void hear(std::size_t calls) { base.wait(hear_calls(receiver, calls)); }
@@ -251,10 +302,7 @@ TEST(Hooks, GoneDisablesAndWhatWaitsGoesOutWhenItIsEnabledAgain) {
   house.receiver.status = 200;
   house.start();
   house.tell({EventKind::received});
-  Webhook enabled = *house.webhooks.find("one");
-  enabled.enabled = true;
-  enabled.disabled_reason.clear();
-  ASSERT_TRUE(house.base.wait(house.webhooks.replace(house.base.shard, enabled)));
+  house.enable("one");
   house.hear(3);
   const auto& ids = house.receiver.ids;
   EXPECT_EQ(std::ranges::count(ids, ids.at(0)), 2) << "what it was not told comes again";
@@ -309,6 +357,223 @@ TEST(Hooks, BatchesAreOneCallWithAnArray) {
   const auto one = JsonValue::parse(house.receiver.requests.at(1).body);
   ASSERT_EQ(one->items().size(), 1u);
   EXPECT_EQ(house.receiver.ids.at(1), one->items()[0].text_at("id"));
+}
+
+// ---------------------------------------------------------------- what fails for a while
+TEST(Hooks, WhatIsReplayedWhileEventsAreReadIsToldToo) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.start();
+  house.tell({EventKind::received});
+  house.hear(1);
+  const std::string first = house.receiver.ids.at(0);
+  ASSERT_TRUE(house.until(
+      [&] { return house.log->list("one", {.state = HookState::delivered})->size() == 1; }));
+  // A person replays it just when the next event becomes a delivery.
+  house.log->before_advance_ends = [&house] {
+    const Instant now = house.base.shard.clock().now();
+    const auto hour = std::chrono::hours(1);
+    CHECK(house.log->replay("one", HookState::delivered, now - hour, now + hour, now) == 1u);
+    std::promise<void> looked;
+    house.base.shard.post([&] {
+      house.hooks->look("one");
+      looked.set_value();
+    });
+    looked.get_future().wait();
+  };
+  house.tell({EventKind::received});
+  EXPECT_TRUE(house.until([&] { return std::ranges::count(house.receiver.ids, first) == 2; }))
+      << "it waits, and nobody looks for it below the position";
+}
+
+TEST(Hooks, WhatIsReplayedWhileDeliveriesAreReadIsToldToo) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.start();
+  house.tell({EventKind::received});
+  house.tell({EventKind::received});
+  house.hear(2);
+  const std::string first = house.receiver.ids.at(0);
+  ASSERT_TRUE(house.until(
+      [&] { return house.log->list("one", {.state = HookState::delivered})->size() == 2; }));
+  house.log->after_waiting_read = [&house] {
+    const Instant now = house.base.shard.clock().now();
+    const auto hour = std::chrono::hours(1);
+    CHECK(house.log->replay("one", HookState::delivered, now - hour, now + hour, now) == 2u);
+    std::promise<void> looked;
+    house.base.shard.post([&] {
+      house.hooks->look("one");
+      looked.set_value();
+    });
+    looked.get_future().wait();
+  };
+  house.base.shard.post([&house] { house.hooks->look("one"); });
+  EXPECT_TRUE(house.until([&] { return std::ranges::count(house.receiver.ids, first) == 2; }));
+}
+
+TEST(Hooks, AnEventThatCannotBeReadNowIsToldLaterAndNotTakenForTold) {
+  House house;
+  house.add(hook("one", {"email.delivered"}));
+  house.options.schedule.assign(100, milliseconds(1));
+  house.options.reading_pause = milliseconds(3);
+  house.receiver.status = 500;
+  house.start();
+  house.tell({EventKind::received, EventKind::delivered});
+  house.hear(1);
+  house.stop();  // what waits is known by its number alone from now on
+  const std::size_t heard = house.receiver.ids.size();
+  house.receiver.status = 200;
+  house.open_log();
+  house.base.store->fail("events_after", {.times = 3, .kind = ErrorKind::io});
+  house.begin_to_tell();
+  ASSERT_TRUE(house.until([&] { return house.receiver.ids.size() > heard; }));
+  EXPECT_TRUE(house.base.store->all_failed());
+  EXPECT_EQ(house.type_of(heard), "email.delivered");
+  ASSERT_TRUE(house.until(
+      [&] { return house.log->list("one", {.state = HookState::delivered})->size() == 1; }));
+  const auto told = house.log->list("one", {.state = HookState::delivered});
+  EXPECT_EQ(told->at(0).tries, heard + 1) << "what could not be read is no try";
+}
+
+TEST(Hooks, AMessageThatCannotBeReadNowIsWaitedFor) {
+  House house;
+  house.add(hook("one", {"email.delivered"}));
+  house.start();
+  house.base.store->fail("events_of", {.times = 2, .kind = ErrorKind::io});
+  house.tell({EventKind::received, EventKind::delivered}, "bulk");
+  house.hear(1);
+  EXPECT_TRUE(house.base.store->all_failed());
+  const auto data = JsonValue::parse(house.receiver.requests.at(0).body)->at("data");
+  EXPECT_EQ(data->text_at("subject"), "Hi");
+  EXPECT_EQ(data->text_at("stream"), "bulk");
+  EXPECT_GE(house.lines.count("hooks.reading"), 2u);
+}
+
+// ---------------------------------------------------------------- failing for long
+TEST(Hooks, AWebhookThatHasFailedForDaysIsDisabledAfterARestartToo) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.options.schedule.assign(100, milliseconds(1));
+  house.receiver.status = 500;
+  house.start();
+  house.tell({EventKind::received});
+  house.hear(1);
+  house.stop();
+  house.open_log();
+  EXPECT_NE(house.failing_since("one"), "") << "since the first failure";
+  const auto waiting = house.log->waiting("one", 0, 1);
+  ASSERT_TRUE(waiting && waiting->size() == 1);
+  const Instant long_ago = house.base.shard.clock().now() - std::chrono::days(4);
+  ASSERT_TRUE(house.log->settle("one", waiting->at(0), {}, long_ago));
+  house.begin_to_tell();
+  ASSERT_TRUE(house.until([&] { return !house.webhooks.find("one")->enabled; }));
+  EXPECT_NE(house.webhooks.find("one")->disabled_reason.find(to_rfc3339(long_ago)),
+            std::string::npos)
+      << house.webhooks.find("one")->disabled_reason;
+  EXPECT_TRUE(house.until([&] { return house.failing_since("one").empty(); }))
+      << "and when it is enabled, it begins anew";
+}
+
+TEST(Hooks, EnablingForgivesWhatFailedBeforeAlsoOverARestart) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.options.schedule = {milliseconds(1), std::chrono::hours(1)};
+  house.receiver.status = 500;
+  house.start();
+  house.tell({EventKind::received});
+  ASSERT_TRUE(house.until([&] {
+    const auto all = house.log->positions();
+    return all->contains("one") && all->at("one").failing_since.has_value();
+  }));
+  Webhook disabled = *house.webhooks.find("one");
+  disabled.enabled = false;  // by hand
+  ASSERT_TRUE(house.base.wait(house.webhooks.replace(house.base.shard, disabled)));
+  EXPECT_TRUE(house.until([&] { return house.failing_since("one").empty(); }));
+  house.stop();
+  // As of a version, or of a crash, that did not write it.
+  house.open_log();
+  const auto waiting = house.log->waiting("one", 0, 1);
+  const Instant long_ago = house.base.shard.clock().now() - std::chrono::days(4);
+  ASSERT_TRUE(house.log->settle("one", waiting->at(0), {}, long_ago));
+  house.begin_to_tell();
+  EXPECT_TRUE(house.until([&] { return house.failing_since("one").empty(); }));
+  const std::size_t heard = house.receiver.ids.size();
+  house.enable("one");
+  house.tell({EventKind::received});
+  house.hear(heard + 1);
+  house.stop();
+  EXPECT_TRUE(house.webhooks.find("one")->enabled) << "one failure after it is not four days";
+}
+
+// ---------------------------------------------------------------- the log of deliveries is damaged
+TEST(Hooks, ALogThatWasSetAsideTellsNobodyItsPast) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.start();
+  house.tell({EventKind::received, EventKind::delivered});
+  house.hear(2);
+  house.stop();
+  house.tell({EventKind::received});
+  std::ofstream(house.folder + "/hooks.db") << std::string(8192, 'x');
+  house.start();
+  EXPECT_TRUE(house.until([&] { return house.mails.size() == 1; })) << "the owner is told";
+  EXPECT_EQ(house.lines.count("hooks.damaged"), 1u);
+  EXPECT_NE(house.base.metrics.exposition().find("goniec_webhook_log_damaged_total 1"),
+            std::string::npos);
+  house.tell({EventKind::deferred});
+  house.hear(3);
+  EXPECT_EQ(house.type_of(2), "email.delivery_delayed") << "what came after it was set aside";
+  house.stop();
+  Webhook second = hook("two", {"email.*"});
+  second.created_at_event = *last_event_sequence(**house.base.store->reader());
+  house.add(std::move(second));
+  house.start();  // again, from the new file
+  house.tell({EventKind::expired});
+  house.hear(5);
+  EXPECT_EQ(house.type_of(3), house.type_of(4)) << "to both";
+  EXPECT_EQ(house.mails.size(), 1u);
+}
+
+TEST(Hooks, AWebhookThatWasMadeJustBeforeACrashIsToldFromThereOn) {
+  House house;
+  house.open_log();
+  house.tell({EventKind::received});
+  Webhook webhook = hook("one", {"email.*"});
+  webhook.created_at_event = *last_event_sequence(**house.base.store->reader());
+  house.add(std::move(webhook));
+  house.tell({EventKind::deferred});
+  house.stop();
+  house.start();
+  house.hear(1);
+  EXPECT_EQ(house.type_of(0), "email.delivery_delayed");
+}
+
+TEST(Hooks, PositionsThatCannotBeReadAreWaitedForAndNotTakenForNone) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.options.reading_pause = milliseconds(3);
+  house.start();
+  house.tell({EventKind::received});
+  house.hear(1);
+  house.stop();
+  house.open_log();
+  house.log->positions_that_fail = 2;
+  house.begin_to_tell();
+  house.tell({EventKind::deferred});
+  house.hear(2);
+  house.stop();
+  ASSERT_EQ(house.receiver.ids.size(), 2u);
+  EXPECT_NE(house.receiver.ids[0], house.receiver.ids[1]) << "nothing was told twice";
+  EXPECT_EQ(house.lines.count("hooks.store"), 2u);
+}
+
+TEST(Hooks, TheStatusOfAnAnswerDecidesHoweverLongItsBodyIs) {
+  House house;
+  house.add(hook("one", {"email.*"}));
+  house.start();
+  house.tell({EventKind::received});
+  house.hear(1);
+  EXPECT_TRUE(house.receiver.requests.at(0).body_may_be_cut);  // what it does: net/http_test.cc
 }
 
 TEST(Hooks, AddressesAndHeadersThatCannotBeAreRefusedByName) {

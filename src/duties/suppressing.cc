@@ -10,7 +10,6 @@
 #include "intake/bulk.h"
 #include "mail/address.h"
 #include "mail/header.h"
-#include "mail/returned_mail.h"
 #include "store/last_event.h"
 
 namespace goniec {
@@ -42,6 +41,11 @@ std::vector<std::string> texts_at(const JsonValue& object, std::string_view key)
   for (const JsonValue& item : list ? list->items() : std::vector<JsonValue>())
     if (auto text = item.text()) texts.push_back(std::move(*text));
   return texts;
+}
+
+// Where an event names the mail that brought it.
+std::string_view report_member(EventKind kind) {
+  return kind == EventKind::failed ? "notification" : "report";
 }
 
 bool same_mailbox(const Address& a, const Address& b) {
@@ -78,6 +82,11 @@ std::vector<Address> named_recipients(const Complaint& complaint) {
 }
 
 }  // namespace
+
+struct Suppressing::Reporting {
+  MessageId mail;
+  EventKind causes = EventKind::failed;
+};
 
 struct Suppressing::Origin {
   MessageId message;  // none: not known, or not submitted here
@@ -132,6 +141,22 @@ Task<Suppressing::Origin> Suppressing::origin_of(MessageId message) {
   co_return origin;
 }
 
+// For whom an event of `message` stands that this report caused: a report is taken again after what
+// could not be written, and after a crash.
+Task<std::set<std::string>> Suppressing::told_by(Reporting report, MessageId message) {
+  std::set<std::string> recipients;
+  const auto events = co_await parts_.readers.read(
+      parts_.world.loop, [message](Reader& reader) { return reader.events_of(message); });
+  if (!events) look_again_after(events.error());
+  for (const Event& event : events ? *events : std::vector<Event>()) {
+    if (event.kind != report.causes) continue;
+    const auto data = JsonValue::parse(event.data);
+    if (data && data->text_at(report_member(report.causes)) == report.mail.text())
+      recipients.insert(event.recipient);
+  }
+  co_return recipients;
+}
+
 // What a report names: by a return path that proves itself, by our own queue id, by the Message-ID.
 // The last two can be guessed by who has seen those of a neighbour.
 Task<std::vector<Suppressing::Reported>> Suppressing::reported_messages(
@@ -154,8 +179,8 @@ Task<std::vector<Suppressing::Reported>> Suppressing::reported_messages(
   if (name.empty()) co_return messages;
   const auto found = co_await parts_.readers.read(
       parts_.world.loop, [name](Reader& reader) { return reader.find_by_message_id(name); });
-  if (found)
-    for (const MessageId id : *found) messages.push_back({id});
+  if (!found) look_again_after(found.error());
+  for (const MessageId id : found ? *found : std::vector<MessageId>()) messages.push_back({id});
   co_return messages;
 }
 
@@ -203,9 +228,9 @@ Task<std::optional<std::string>> Suppressing::whole_mail(MessageId id) {
 }
 
 // ---------------------------------------------------------------- what events cause
-Task<bool> Suppressing::keep(Event event) {
+Task<bool> Suppressing::keep(std::vector<Event> events) {
   FactsRequest request;
-  request.events.push_back(std::move(event));
+  request.events = std::move(events);
   const auto kept = co_await parts_.committer.record(parts_.world.loop, std::move(request));
   if (!kept) look_again_after(kept.error());
   co_return kept.has_value();
@@ -283,29 +308,41 @@ Task<void> Suppressing::take_notification(Event event, std::string mail) {
     const auto back = parts_.forwarding.returned(*path, parts_.directory.resolve(*path), forward,
                                                  parts_.world.loop.clock().now());
     if (!back || back->status != SrsStatus::good || !back->message) continue;
-    const Origin origin = co_await origin_of(back->message);
-    for (const ReturnedRecipient& each : report.recipients) {
-      if (each.action != "failed" || !origin.message) continue;
-      const Address* known = origin.named(each.address);
-      if (!known) known = origin.named(each.original);
-      if (!known) continue;
-      Event failed;
-      failed.kind = EventKind::failed;
-      failed.message = origin.message;
-      failed.at = parts_.world.loop.clock().now();
-      failed.recipient = known->text();
-      const std::string status = each.reply.enhanced.text();
-      const std::string said =
-          each.reply.code != 0 ? each.reply.one_line() : fmt::format("550 {}", status);
-      JsonWriter w;
-      w.object().key("stage").text("deliver").key("phase").text("dsn");
-      w.key("site").text(printable(report.reporter, 100));
-      w.key("reply").text(printable(said, told_octets)).key("dsn").text(status);
-      w.key("notification").text(event.message.text()).end();
-      failed.data = std::move(w).take();
-      co_await keep(std::move(failed));
-    }
+    co_await take_failures({event.message, EventKind::failed}, report, back->message);
+    if (looks_again_) co_return;
   }
+}
+
+// What a notification says of one message, in one transaction.
+Task<void> Suppressing::take_failures(Reporting reporting, const ReturnedMail& report,
+                                      MessageId message) {
+  const Origin origin = co_await origin_of(message);
+  if (!origin.message) co_return;
+  auto told = co_await told_by(reporting, origin.message);
+  if (looks_again_) co_return;
+  std::vector<Event> events;
+  for (const ReturnedRecipient& each : report.recipients) {
+    if (each.action != "failed") continue;
+    const Address* known = origin.named(each.address);
+    if (!known) known = origin.named(each.original);
+    if (!known || !told.insert(known->text()).second) continue;
+    Event failed;
+    failed.kind = reporting.causes;
+    failed.message = origin.message;
+    failed.at = parts_.world.loop.clock().now();
+    failed.recipient = known->text();
+    const std::string status = each.reply.enhanced.text();
+    const std::string said =
+        each.reply.code != 0 ? each.reply.one_line() : fmt::format("550 {}", status);
+    JsonWriter w;
+    w.object().key("stage").text("deliver").key("phase").text("dsn");
+    w.key("site").text(printable(report.reporter, 100));
+    w.key("reply").text(printable(said, told_octets)).key("dsn").text(status);
+    w.key(report_member(failed.kind)).text(reporting.mail.text()).end();
+    failed.data = std::move(w).take();
+    events.push_back(std::move(failed));
+  }
+  if (!events.empty()) co_await keep(std::move(events));
 }
 
 Task<void> Suppressing::take_complaint(Event event, std::string mail) {
@@ -313,12 +350,15 @@ Task<void> Suppressing::take_complaint(Event event, std::string mail) {
       options_.read_complaint ? options_.read_complaint(mail) : std::optional<Complaint>();
   if (!complaint) co_return;
   const Origin origin = co_await origin_of_complaint(*complaint);
+  if (looks_again_) co_return;
   if (!origin.message) {
     say(LogLevel::info, "complaint.unknown",
         fmt::format("{}: a complaint about mail that is not known here", event.message.text()));
     count_complaint("unknown");
     co_return;
   }
+  const auto told = co_await told_by({event.message, EventKind::complained}, origin.message);
+  if (looks_again_ || !told.empty()) co_return;
   Event complained;
   complained.kind = EventKind::complained;
   complained.message = origin.message;
@@ -326,10 +366,10 @@ Task<void> Suppressing::take_complaint(Event event, std::string mail) {
   if (!origin.recipient.empty()) complained.recipient = origin.recipient.text();
   JsonWriter w;
   w.object().key("stream").text(origin.stream).key("type").text(printable(complaint->type, 40));
-  w.key("report").text(event.message.text()).end();
+  w.key(report_member(complained.kind)).text(event.message.text()).end();
   complained.data = std::move(w).take();
-  co_await keep(std::move(complained));
-  count_complaint("matched");
+  std::vector<Event> one{std::move(complained)};
+  if (co_await keep(std::move(one))) count_complaint("matched");
 }
 
 void Suppressing::count_complaint(std::string_view result) {
@@ -363,6 +403,7 @@ Task<bool> Suppressing::take_report(Event event) {
   const bool is_complaint = event.data.find(complaint_mark) != std::string::npos;
   if (!is_complaint && event.data.find(notification_mark) == std::string::npos) co_return false;
   auto mail = co_await whole_mail(event.message);
+  if (looks_again_) co_return false;
   if (!mail) {
     say(LogLevel::warning, "report.unreadable",
         fmt::format("{}: warning: a report that cannot be read, or is too large",
@@ -394,7 +435,7 @@ Task<bool> Suppressing::take(Event event) {
 
 // ---------------------------------------------------------------- following
 Task<void> Suppressing::keep_position() {
-  if (position_ == kept_position_) co_return;
+  if (kept_position_ == position_) co_return;
   JsonWriter json;
   json.object().key("sequence").number(position_).end();
   const auto put = co_await parts_.committer.put_object(
@@ -421,22 +462,48 @@ Task<bool> Suppressing::follow() {
     position_ = sequence;
     if (stopping_) break;
   }
-  if (effect || position_ - kept_position_ >= position_stride) co_await keep_position();
+  const bool is_due = !kept_position_ || position_ - *kept_position_ >= position_stride;
+  if (effect || is_due) co_await keep_position();
   co_return !stopping_ && events->size() == options_.events;
 }
 
-Task<void> Suppressing::find_position() {
+// What was seen, or the end of the log the first time. Until it is known nothing is followed.
+Task<bool> Suppressing::find_position() {
+  while (!co_await read_position()) {
+    co_await wait_for(options_.step);
+    if (stopping_) co_return false;
+  }
+  co_return true;
+}
+
+Task<bool> Suppressing::read_position() {
   const auto kept = co_await parts_.readers.read(
       parts_.world.loop, [](Reader& reader) { return reader.object(position_key); });
+  if (!kept && may_pass(kept.error())) co_return false;
   const auto json = kept && *kept ? JsonValue::parse(**kept) : Result<JsonValue>(JsonValue());
   if (kept && *kept && json) {
     position_ = static_cast<std::uint64_t>(json->integer_at("sequence"));
     kept_position_ = position_;
-  } else if (const auto last = co_await parts_.readers.read(
-                 parts_.world.loop, [](Reader& reader) { return last_event_sequence(reader); })) {
-    position_ = *last;
-    co_await keep_position();
+    co_return true;
   }
+  const auto last = co_await parts_.readers.read(
+      parts_.world.loop, [](Reader& reader) { return last_event_sequence(reader); });
+  if (!last) co_return false;
+  if (!kept || !json)
+    say(LogLevel::error, "suppressing.position",
+        fmt::format("error: how far the events were followed cannot be read ({}): from the end on, "
+                    "bounces and complaints before {} are not seen",
+                    kept ? json.error().message : kept.error().message, event_id_of(*last)));
+  position_ = *last;
+  co_await keep_position();
+  co_return true;
+}
+
+Task<void> Suppressing::wait_for(Duration duration) {
+  Loop& loop = parts_.world.loop;
+  const Moment until = loop.clock().moment() + duration;
+  loop.at(until, [woken = woken_] { woken->notify_all(); });
+  while (!stopping_ && loop.clock().moment() < until) co_await woken_->wait();
 }
 
 void Suppressing::start() {
@@ -447,7 +514,7 @@ void Suppressing::start() {
 Task<void> Suppressing::run() {
   Loop& loop = parts_.world.loop;
   next_sweep_ = loop.clock().moment() + std::chrono::hours(1);
-  co_await find_position();
+  const bool is_found = co_await find_position();
   while (!stopping_) {
     if (co_await follow()) continue;
     if (loop.clock().moment() >= next_sweep_) {
@@ -456,11 +523,9 @@ Task<void> Suppressing::run() {
       if (!swept || parts_.suppressions.swept_all())
         next_sweep_ = loop.clock().moment() + std::chrono::hours(1);
     }
-    const Moment next = loop.clock().moment() + options_.step;
-    loop.at(next, [woken = woken_] { woken->notify_all(); });
-    while (!stopping_ && loop.clock().moment() < next) co_await woken_->wait();
+    co_await wait_for(options_.step);
   }
-  co_await keep_position();
+  if (is_found) co_await keep_position();
   running_ = false;
   ended_.notify_all();
 }

@@ -15,11 +15,12 @@
 //   ------------------ failed, complained --> suppression + suppression_added (durable)
 //
 // So a notification and a report become events first, and are met again as such. A crash between
-// event and position reads the mail again: the event stands twice, the suppression once. Lives on
-// one loop. The first time it begins at the end of what has happened. Once an hour what is over is
-// forgotten, a batch at a time.
+// event and position reads the mail again, and so does what could not be read or written: whose
+// event stands already gets no other. Lives on one loop. The first time it begins at the end of
+// what has happened. Once an hour what is over is forgotten, a batch at a time.
 #pragma once
 #include <functional>
+#include <set>
 
 #include "accounts/forwarding.h"
 #include "accounts/links.h"
@@ -27,6 +28,7 @@
 #include "accounts/suppressions.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "mail/returned_mail.h"
 #include "queue/queue.h"
 #include "store/committer.h"
 
@@ -75,7 +77,8 @@ class Suppressing {
   Task<void> stop();  // after what is under way
 
  private:
-  struct Origin;  // of a message: what its Received event says
+  struct Origin;     // of a message: what its Received event says
+  struct Reporting;  // a mail with a report in it, and what it causes
   struct Reported {
     MessageId message;
     bool is_proven = false;  // by a signed return path; the rest can be guessed
@@ -88,22 +91,27 @@ class Suppressing {
   Task<bool> take_wishes(Event event);
   Task<bool> take_report(Event event);
   Task<void> take_notification(Event event, std::string mail);
+  Task<void> take_failures(Reporting reporting, const ReturnedMail& report, MessageId message);
   Task<void> take_complaint(Event event, std::string mail);
   Task<Origin> origin_of(MessageId message);
+  Task<std::set<std::string>> told_by(Reporting report, MessageId message);
   Task<Origin> origin_of_complaint(const Complaint& complaint);
   Task<std::vector<Reported>> reported_messages(const Complaint& complaint);
   void count_complaint(std::string_view result);
   Task<bool> suppress(Suppression entry);
-  Task<bool> keep(Event event);
+  Task<bool> keep(std::vector<Event> events);  // all of them or none
   Task<std::optional<std::string>> whole_mail(MessageId id);
   void look_again_after(const Error& error);
-  Task<void> find_position();
+  Task<bool> find_position();  // false: stopped before
+  Task<bool> read_position();  // false: not known yet
+  Task<void> wait_for(Duration duration);
   Task<void> keep_position();
   void say(LogLevel level, std::string event, std::string text);
 
   SuppressingParts parts_;
   SuppressingOptions options_;
-  std::uint64_t position_ = 0, kept_position_ = 0;
+  std::uint64_t position_ = 0;
+  std::optional<std::uint64_t> kept_position_;  // none: there is none in the store
   Moment next_sweep_{};
   bool stopping_ = false, running_ = false;
   bool looks_again_ = false;  // what the event under way causes could not be done now

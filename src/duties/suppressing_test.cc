@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/json.h"
+#include "base/text.h"
 #include "intake/drafts_for_tests.h"
 
 namespace goniec::test {
@@ -85,6 +88,67 @@ class SuppressingTest : public testing::Test {
     return *house.base.wait(
         house.suppressions.find(house.base.shard, std::move(stream), address(name)));
   }
+  // A report of the server that refused these, to that return path.
+  void notify(std::string to, std::initializer_list<std::string_view> refused) {
+    DraftHouse::Order order;
+    order.source = Source::smtp;
+    order.from = "";
+    order.to = {std::move(to)};
+    order.message =
+        "From: mailer-daemon@wp.pl\r\nContent-Type: multipart/report; "
+        "report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nsorry\r\n--b\r\n"
+        "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.wp.pl\r\n\r\n";
+    for (const std::string_view each : refused)
+      order.message += "Final-Recipient: rfc822; " + std::string(each) +
+                       "\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+                       "Diagnostic-Code: smtp; 550 5.1.1 gone\r\n\r\n";
+    order.message += "--b--\r\n";
+    ASSERT_EQ(house.send(std::move(order)).reply.code, 250);
+  }
+  // A mail to two, and the notification that neither is there.
+  DraftHouse::Sent send_to_two_who_are_gone() {
+    DraftHouse::Order order;
+    order.to = {"anna@wp.pl", "ola@wp.pl"};
+    order.options.stream = "bulk";  // has return paths
+    order.message =
+        "From: shop@example.pl\r\nList-Unsubscribe: <https://example.pl/>\r\n\r\nhi\r\n";
+    const auto sent = house.send(std::move(order));
+    EXPECT_EQ(house.kept.mails.size(), 1u);
+    notify(house.kept.mails.at(0).mail_from, {"anna@wp.pl", "ola@wp.pl"});
+    return sent;
+  }
+  std::size_t failures_of(MessageId message) {
+    const auto failed = house.events(EventKind::failed);
+    return static_cast<std::size_t>(std::ranges::count(failed, message, &Event::message));
+  }
+  bool may_hold(std::string_view name, std::string_view stream = "transactional") {
+    return house.suppressions.may_hold(stream, address(name));
+  }
+  bool has_position() {
+    const auto reader = house.base.store->reader();
+    return (*reader)->object({"suppressing", "position"})->has_value();
+  }
+  // Of a mail that is known by its Message-ID alone.
+  DraftHouse::Sent send_and_complain() {
+    DraftHouse::Order order;
+    order.message = "From: shop@example.pl\r\nMessage-ID: <known@example.pl>\r\n\r\nhello\r\n";
+    const auto sent = house.send(std::move(order));
+    DraftHouse::Order report;
+    report.source = Source::smtp;
+    report.from = "fbl@wp.pl";
+    report.to = {"shop@example.pl"};
+    report.message =
+        "From: fbl@wp.pl\r\nContent-Type: multipart/report; report-type=feedback-report; "
+        "boundary=b\r\n\r\nREPORTED\r\nMessage-ID: <known@example.pl>\r\n\r\n";
+    EXPECT_EQ(house.send(std::move(report)).reply.code, 250);
+    return sent;
+  }
+  std::string complaints(std::string_view result) {
+    const std::string name = fmt::format("goniec_complaints_total{{result=\"{}\"}} ", result);
+    const std::string all = house.base.metrics.exposition();
+    const std::size_t at = all.find(name);
+    return at == std::string::npos ? "" : all.substr(at + name.size(), 1);
+  }
   DraftHouse::Sent send_bulk() {
     DraftHouse::Order order;
     order.options.stream = "bulk";
@@ -138,25 +202,11 @@ TEST_F(SuppressingTest, ANotificationCountsAtTheReturnPathOfItsMessageAlone) {
   const auto sent = send_bulk();
   ASSERT_EQ(house.kept.mails.size(), 1u);
   const std::string path = house.kept.mails[0].mail_from;
-  const auto notification = [&](std::string to, std::string_view about) {
-    DraftHouse::Order order;
-    order.source = Source::smtp;
-    order.from = "";
-    order.to = {std::move(to)};
-    order.message =
-        "From: mailer-daemon@wp.pl\r\nContent-Type: multipart/report; "
-        "report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nsorry\r\n--b\r\n"
-        "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.wp.pl\r\n\r\n"
-        "Final-Recipient: rfc822; " +
-        std::string(about) +
-        "\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 gone\r\n--b--\r\n";
-    return house.send(std::move(order)).reply.code;
-  };
-  EXPECT_EQ(notification("shop@example.pl", "anna@wp.pl"), 250);  // anybody can write that
-  EXPECT_EQ(notification(path, "ola@wp.pl"), 250);                // not one of its recipients
+  notify("shop@example.pl", {"anna@wp.pl"});  // anybody can write that
+  notify(path, {"ola@wp.pl"});                // not one of its recipients
   follow_all();
   EXPECT_EQ(house.suppressions.size(), 1u);
-  EXPECT_EQ(notification(path, "Anna@wp.pl"), 250);
+  notify(path, {"Anna@wp.pl"});
   follow([this] { return house.suppressions.may_hold("bulk", address("anna@wp.pl")); });
   const auto gone = entry("bulk", "anna@wp.pl");
   ASSERT_TRUE(gone.has_value());
@@ -241,6 +291,99 @@ TEST_F(SuppressingTest, AWishByMailUnsubscribesTheRecipientOfTheMessage) {
   ASSERT_TRUE(gone.has_value());
   EXPECT_EQ(gone->reason, SuppressionReason::unsubscribed);
   EXPECT_EQ(house.events(EventKind::unsubscribed).size(), 1u);
+}
+
+TEST_F(SuppressingTest, ANotificationWhoseSecondWriteFailsIsToldOfEachRecipientOnce) {
+  begin();
+  const auto sent = send_to_two_who_are_gone();
+  house.base.store->fail("record", {.after = 1});
+  follow([this] { return may_hold("anna@wp.pl", "bulk") && may_hold("ola@wp.pl", "bulk"); });
+  EXPECT_TRUE(house.base.store->all_failed());
+  EXPECT_EQ(failures_of(sent.id), 2u);
+  EXPECT_EQ(house.suppressions.size(), 2u);
+}
+
+TEST_F(SuppressingTest, ANotificationThatIsReadAgainAfterACrashIsToldOfNobodyTwice) {
+  begin();
+  const auto sent = send_to_two_who_are_gone();
+  follow_all();
+  EXPECT_EQ(failures_of(sent.id), 2u);
+  begin();  // a crash before the position was written
+  follow_all();
+  EXPECT_EQ(failures_of(sent.id), 2u);
+  const std::string path = house.kept.mails.at(0).mail_from;
+  notify(path, {"ola@wp.pl", "ola@wp.pl"});
+  follow_all();
+  EXPECT_EQ(failures_of(sent.id), 3u) << "another notification is another event, one a recipient";
+}
+
+TEST_F(SuppressingTest, APositionThatCannotBeReadNowIsLookedForAgainAndNothingIsSkipped) {
+  begin();
+  fail_with(house.send({}).id, "anna@wp.pl", "550 5.1.1 no such user", "rcpt");
+  house.base.store->fail("object", {.times = 3});
+  follow([this] { return may_hold("anna@wp.pl"); });
+  EXPECT_TRUE(house.base.store->all_failed());
+  EXPECT_TRUE(may_hold("anna@wp.pl"));
+}
+
+TEST_F(SuppressingTest, TheEndOfTheLogThatCannotBeReadNowIsLookedForAgain) {
+  fail_with(house.send({}).id, "anna@wp.pl", "550 5.1.1 no such user", "rcpt");
+  house.base.store->fail("events_after", {.times = 2});
+  follow([this] { return has_position(); });
+  EXPECT_TRUE(house.base.store->all_failed());
+  follow_all();
+  EXPECT_FALSE(may_hold("anna@wp.pl")) << "the first time it begins at the end";
+}
+
+TEST_F(SuppressingTest, TheFirstPositionIsWrittenAlsoWhereNothingHappenedYet) {
+  ASSERT_TRUE(house.events().empty());
+  follow([this] { return has_position(); });
+  EXPECT_TRUE(has_position());
+}
+
+TEST_F(SuppressingTest, AComplaintWaitsUntilItsMessageCanBeFound) {
+  begin();
+  const auto sent = send_and_complain();
+  house.base.store->fail("find_by_message_id", {.times = 2});
+  follow([this] { return may_hold("anna@wp.pl"); });
+  EXPECT_TRUE(house.base.store->all_failed());
+  const auto events = house.events(EventKind::complained);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].message, sent.id);
+  EXPECT_EQ(complaints("unknown"), "") << "it was not counted as one of strangers' mail";
+  EXPECT_EQ(complaints("matched"), "1");
+}
+
+TEST_F(SuppressingTest, AComplaintWhoseWriteFailsOrThatIsReadAgainCountsOnce) {
+  begin();
+  send_and_complain();
+  house.base.store->fail("record");
+  follow([this] { return may_hold("anna@wp.pl"); });
+  EXPECT_TRUE(house.base.store->all_failed());
+  EXPECT_EQ(complaints("matched"), "1");
+  begin();
+  follow_all();
+  EXPECT_EQ(house.events(EventKind::complained).size(), 1u);
+  EXPECT_EQ(complaints("matched"), "1");
+}
+
+TEST_F(SuppressingTest, ASuppressionThatCouldNotBeWrittenIsWrittenLater) {
+  begin();
+  fail_with(house.send({}).id, "anna@wp.pl", "550 5.1.1 no such user", "rcpt");
+  house.base.store->fail("record", {.times = 2});
+  follow([this] { return may_hold("anna@wp.pl"); });
+  EXPECT_TRUE(house.base.store->all_failed());
+  ASSERT_TRUE(entry("transactional", "anna@wp.pl").has_value());
+}
+
+TEST_F(SuppressingTest, WhatCanNeverBeWrittenHoldsUpNothing) {
+  begin();
+  fail_with(house.send({}).id, "anna@wp.pl", "550 5.1.1 no such user", "rcpt");
+  fail_with(house.send({}).id, "ola@wp.pl", "550 5.1.1 no such user", "rcpt");
+  house.base.store->fail("record", {.kind = ErrorKind::not_permitted});
+  follow([this] { return may_hold("ola@wp.pl"); });
+  EXPECT_TRUE(may_hold("ola@wp.pl"));
+  EXPECT_FALSE(may_hold("anna@wp.pl"));
 }
 
 }  // namespace

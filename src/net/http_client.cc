@@ -78,11 +78,10 @@ std::string print(const HttpRequest& request, const Target& target) {
   return out + "\r\n" + request.body;
 }
 
-Task<Result<HttpResponse>> read_response(Stream& stream, std::size_t limit, bool head) {
-  http::response_parser<http::string_body> parser;
-  parser.eager(true);
-  parser.skip(head);
-  parser.body_limit(limit);
+using ResponseParser = http::response_parser<http::string_body>;
+
+// All of it, or an error. `parser` holds what came.
+Task<Result<void>> read_into(ResponseParser& parser, Stream& stream) {
   std::string buffer, chunk;
   boost::system::error_code error;
   while (!parser.is_done()) {
@@ -104,6 +103,17 @@ Task<Result<HttpResponse>> read_response(Stream& stream, std::size_t limit, bool
       if (used == 0 || error == http::error::need_more) break;
     }
   }
+  co_return Result<void>{};
+}
+
+Task<Result<HttpResponse>> read_response(Stream& stream, HttpRequest request) {
+  ResponseParser parser;
+  parser.eager(true);
+  parser.skip(request.method == "HEAD");
+  parser.body_limit(request.response_limit);
+  const auto read = co_await read_into(parser, stream);
+  const bool is_enough = request.body_may_be_cut && parser.is_header_done();
+  if (!read && !is_enough) co_return std::unexpected(read.error());
   auto& message = parser.get();
   HttpResponse response;
   response.status = message.result_int();
@@ -209,7 +219,7 @@ Task<Result<HttpResponse>> HttpClient::fetch(HttpRequest request, Moment deadlin
         co_await open({target.host, target.port, target.https, request.only_public}, deadline));
   stream->set_deadline(deadline);
   CO_TRY(co_await stream->write(print(request, target)));
-  co_return co_await read_response(*stream, request.response_limit, request.method == "HEAD");
+  co_return co_await read_response(*stream, std::move(request));
 }
 
 }  // namespace goniec

@@ -1,8 +1,9 @@
 // The HttpFetch door over Network: http://, https:// (with a client TlsContext), and
 // unix:SOCKET:/path for the two sockets of the house. One connection a request; no redirect is
-// followed; the reply is bounded by response_limit (bad_data). Names are asked of the Resolver; a
-// unix socket needs neither. A URL may come from a stranger's DNS: white space and controls in it
-// are refused (bad_data). not_running: nobody listens behind the unix socket.
+// followed; the reply is bounded by response_limit (bad_data, unless its body may be cut). Names
+// are asked of the Resolver; a unix socket needs neither. A URL may come from a stranger's DNS:
+// white space and controls in it are refused (bad_data). not_running: nobody listens behind the
+// unix socket.
 #pragma once
 #include <functional>
 #include <memory>

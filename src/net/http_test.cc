@@ -76,6 +76,58 @@ TEST_F(Http, bounds_the_reply_it_takes) {
   EXPECT_EQ(over.error().kind, ErrorKind::bad_data);
 }
 
+// Answers one call with these bytes and closes.
+Task<void> answer_once(std::unique_ptr<Listener> listener, std::string bytes) {
+  auto stream = co_await listener->accept();
+  if (!stream) co_return;
+  std::string request(4096, '\0');
+  (void)co_await (*stream)->read(request);
+  (void)co_await (*stream)->write(bytes);
+}
+
+TEST_F(Http, takes_the_status_of_an_answer_whose_body_may_be_cut) {
+  const std::string long_body(300, 'x');
+  struct Case {
+    std::string_view what, answer;
+    unsigned status;
+    std::string_view body;
+  };
+  const std::string announced = "HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n" + long_body;
+  const std::string huge = "HTTP/1.1 202 Accepted\r\nContent-Length: 99999999999999\r\n\r\nxyz";
+  const std::string to_the_end = "HTTP/1.1 410 Gone\r\n\r\n" + long_body;
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n" +
+                              std::string("12c\r\n") + long_body + "\r\n0\r\n\r\n";
+  const Case cases[] = {
+      {"longer than the limit", announced, 200, ""},
+      {"longer than any memory", huge, 202, ""},
+      {"to the end of the stream", to_the_end, 410, ""},
+      {"in chunks", chunked, 200, "abc"},
+      {"broken off", "HTTP/1.1 204 No\r\n\r\n", 204, ""},
+      {"broken off in its body", "HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nab", 500, "ab"},
+      {"no answer", "HTTP/1.1 200 OK\r\nContent-Le", 0, ""},
+  };
+  for (const Case& each : cases) {
+    for (const bool may_be_cut : {true, false}) {
+      auto listener = network_.listen({.endpoint = loopback()}).value();
+      address_ = listener->local();
+      shard_.post([&, taken = std::make_shared<std::unique_ptr<Listener>>(std::move(listener))] {
+        spawn(answer_once(std::move(*taken), std::string(each.answer)));
+      });
+      auto got = run_until_done(shard_, client_.fetch({.method = "POST",
+                                                       .url = url("/"),
+                                                       .body = "event",
+                                                       .response_limit = 100,
+                                                       .body_may_be_cut = may_be_cut},
+                                                      soon()));
+      const bool is_whole = each.status == 204;
+      ASSERT_EQ(got.has_value(), is_whole || (may_be_cut && each.status != 0)) << each.what;
+      if (!got) continue;
+      EXPECT_EQ(got->status, each.status) << each.what;
+      EXPECT_EQ(got->body, each.body) << each.what;
+    }
+  }
+}
+
 TEST_F(Http, sends_nothing_for_a_url_that_would_break_the_request) {
   for (const char* url :
        {"http://127.0.0.1:1/a\r\nX: y", "http://127.0.0.1:1/a b", "http://127.0.0.1:1/\x7f",

@@ -140,6 +140,9 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   std::size_t response_limit = 1 << 20;
+  // The answer's status is what counts: a body that is longer, breaks off or does not end in time
+  // is no error, and what came of it is kept.
+  bool body_may_be_cut = false;
   bool only_public = false;  // an address that is loopback, private… is as if it were not there
 };
 struct HttpResponse {

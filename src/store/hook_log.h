@@ -6,7 +6,9 @@
 //
 // Promises: a position and the deliveries up to it are one transaction; what a power cut takes back
 // is told again, under the same id (at least once). A file that is damaged is set aside with an
-// alarm, and every webhook goes on from the end of the event log.
+// alarm, and every webhook goes on from the end of the event log: a file knows where that was when
+// it was made, and a webhook that it has no position of begins there, or where it was made itself,
+// whichever came later.
 //
 // Any thread; calls wait for the disk and for each other, so not on a loop.
 #pragma once
@@ -65,6 +67,10 @@ class HookLog {
  public:
   virtual ~HookLog() = default;
   virtual Result<std::map<std::string, HookPosition>> positions() = 0;
+  // The last event when the file was made: a webhook without a position is not told of what came
+  // before.
+  virtual Result<std::uint64_t> beginning() = 0;
+  virtual bool was_set_aside() const = 0;  // by this opening; nothing is known of what was told
   // New deliveries and how far the webhook is now.
   virtual Result<void> advance(const std::string& hook, std::uint64_t position,
                                const std::vector<HookDelivery>& added) = 0;
@@ -72,6 +78,8 @@ class HookLog {
   virtual Result<void> settle(const std::string& hook, const HookDelivery& delivery,
                               const std::optional<HookAttempt>& attempt,
                               std::optional<Instant> failing_since) = 0;
+  // It has not failed, whatever came before.
+  virtual Result<void> forgive(const std::string& hook) = 0;
   // Waiting ones above `after`, by sequence.
   virtual Result<std::vector<HookDelivery>> waiting(const std::string& hook, std::uint64_t after,
                                                     std::size_t limit) = 0;
@@ -94,6 +102,8 @@ class HookLog {
   virtual Result<std::uint64_t> sweep(Instant before, std::size_t limit) = 0;
 };
 
-Result<std::unique_ptr<HookLog>> open_hook_log(const std::string& path, LogSink& log, Instant now);
+// `last_event`: sequence of the event log's last one.
+Result<std::unique_ptr<HookLog>> open_hook_log(const std::string& path, LogSink& log, Instant now,
+                                               std::uint64_t last_event);
 
 }  // namespace goniec

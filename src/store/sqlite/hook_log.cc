@@ -1,6 +1,6 @@
 // See store/hook_log.h. One connection behind a mutex; times are microseconds since 1970. The file
-// may lose its last transactions in a power cut (synchronous = NORMAL), never its shape: what was
-// told then is told again.
+// may lose its last transactions in a power cut (synchronous = NORMAL), never its shape nor where
+// it begins: what was told then is told again.
 #include "store/hook_log.h"
 
 #include <fmt/format.h>
@@ -14,9 +14,11 @@
 namespace goniec {
 namespace {
 
-constexpr const char* schema = R"(
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
+// A file of version 1 has no `beginning`: it knows the position of each webhook that was told
+// anything, and an empty table says so.
+constexpr int version = 2;
+
+constexpr const char* tables = R"(
 CREATE TABLE IF NOT EXISTS hooks(
   hook TEXT PRIMARY KEY, position INTEGER NOT NULL, failing_since INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deliveries(
@@ -30,7 +32,7 @@ CREATE TABLE IF NOT EXISTS attempts(
   took INTEGER NOT NULL, status INTEGER, error TEXT NOT NULL, response TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS attempts_by_event ON attempts(hook, sequence);
 CREATE INDEX IF NOT EXISTS attempts_by_time ON attempts(hook, at);
-PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS beginning(event INTEGER NOT NULL);
 )";
 
 constexpr const char* delivery_columns =
@@ -80,12 +82,31 @@ void bind_status(Bound& statement, const std::optional<int>& status) {
     statement.null();
 }
 
+Result<int> version_of(const Connection& db) {
+  const auto statement = TRY(db.prepare("PRAGMA user_version"));
+  Bound row(statement);
+  TRY(row.step());
+  return static_cast<int>(row.integer(0));
+}
+
 class SqliteHookLog final : public HookLog {
  public:
   explicit SqliteHookLog(Connection db) : db_(std::move(db)) {}
 
+  // A new file is whole and says where it begins, or it is not there: synced, unlike what follows.
+  Result<void> make(std::uint64_t last_event) {
+    TRY(db_.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"));
+    const int found = TRY(version_of(db_));
+    if (found < version) {
+      std::string sql = fmt::format("BEGIN IMMEDIATE;{}", tables);
+      if (found == 0) sql += fmt::format("INSERT INTO beginning VALUES({});", last_event);
+      sql += fmt::format("PRAGMA user_version = {};COMMIT", version);
+      TRY(db_.run(sql.c_str()));
+    }
+    return db_.run("PRAGMA synchronous = NORMAL");
+  }
+
   Result<void> prepare() {
-    TRY(db_.run(schema));
     struct Plan {
       Statement& statement;
       std::string sql;
@@ -97,6 +118,7 @@ class SqliteHookLog final : public HookLog {
         {positions_,
          "SELECT hook, position, failing_since, (SELECT count(*) FROM deliveries AS d WHERE "
          "d.hook=hooks.hook AND d.state=0) FROM hooks"},
+        {beginning_, "SELECT coalesce(max(event),0) FROM beginning"},
         {put_position_,
          "INSERT INTO hooks VALUES(?,?,NULL) ON CONFLICT(hook) DO UPDATE SET "
          "position=excluded.position"},
@@ -150,6 +172,22 @@ class SqliteHookLog final : public HookLog {
       found.emplace(query.bytes(0), position);
     }
     return found;
+  }
+
+  Result<std::uint64_t> beginning() override {
+    std::lock_guard lock(mutex_);
+    Bound query(beginning_);
+    TRY(query.step());
+    return query.count(0);
+  }
+
+  bool was_set_aside() const override { return was_set_aside_; }
+  void note_set_aside() { was_set_aside_ = true; }
+
+  Result<void> forgive(const std::string& hook) override {
+    std::lock_guard lock(mutex_);
+    Bound put(put_failing_);
+    return put.null().text(hook).done();
   }
 
   Result<void> advance(const std::string& hook, std::uint64_t position,
@@ -297,23 +335,30 @@ class SqliteHookLog final : public HookLog {
 
   std::mutex mutex_;
   Connection db_;
-  Statement begin_, commit_, rollback_, positions_, put_position_, put_failing_, insert_, update_;
+  bool was_set_aside_ = false;
+  Statement begin_, commit_, rollback_, positions_, beginning_, put_position_, put_failing_,
+      insert_, update_;
   Statement insert_attempt_, waiting_, list_all_, list_state_, find_, attempts_, recent_, counts_;
   Statement replay_, count_, forget_hook_, forget_deliveries_, forget_attempts_;
   Statement sweep_deliveries_, sweep_attempts_;
 };
 
-Result<std::unique_ptr<HookLog>> open_file(const std::string& path) {
+// Asks for the positions at once, so that a file that cannot tell them counts as damaged.
+Result<std::unique_ptr<SqliteHookLog>> open_file(const std::string& path,
+                                                 std::uint64_t last_event) {
   auto db = TRY(Connection::open(path, nullptr, Access::write));
   auto log = std::make_unique<SqliteHookLog>(std::move(db));
+  TRY(log->make(last_event));
   TRY(log->prepare());
+  TRY(log->positions());
   return log;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<HookLog>> open_hook_log(const std::string& path, LogSink& log, Instant now) {
-  auto opened = open_file(path);
+Result<std::unique_ptr<HookLog>> open_hook_log(const std::string& path, LogSink& log, Instant now,
+                                               std::uint64_t last_event) {
+  auto opened = open_file(path, last_event);
   if (opened || opened.error().kind != ErrorKind::damaged) return opened;
   const std::string aside = path + ".damaged";
   log.write({now,
@@ -324,9 +369,13 @@ Result<std::unique_ptr<HookLog>> open_hook_log(const std::string& path, LogSink&
                          "event log",
                          opened.error().message, aside),
              {}});
-  for (const auto suffix : {"", "-wal", "-shm"})
+  for (const auto suffix : {"", "-wal", "-shm"}) {
+    static_cast<void>(std::remove((aside + suffix).c_str()));  // of an earlier one
     static_cast<void>(std::rename((path + suffix).c_str(), (aside + suffix).c_str()));
-  return open_file(path);
+  }
+  auto made = TRY(open_file(path, last_event));
+  made->note_set_aside();
+  return made;
 }
 
 }  // namespace goniec
