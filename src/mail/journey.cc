@@ -146,8 +146,9 @@ bool IpAddress::is_private() const {
       "fe80::/10",
       "fec0::/10",
       "ff00::/8"};  // RFC 4193, RFC 4291
-  // RFC 6052 §2.1: a NAT64 address is as private as the IPv4 address in it.
-  if (v6 && begins_with(*this, nat64_prefix)) return in_any(last_four_octets(*this), networks);
+  // RFC 6052 §2.1: a NAT64 address is as private as the IPv4 address in it; so is a mapped one.
+  if (v6 && (begins_with(*this, nat64_prefix) || begins_with(*this, mapped_prefix)))
+    return in_any(last_four_octets(*this), networks);
   return in_any(*this, networks);
 }
 

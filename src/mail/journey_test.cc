@@ -40,6 +40,8 @@ TEST(IpAddress, KnowsWhatIsNotThePublicInternet) {
        {"8.8.8.8", "172.32.0.1", "100.128.0.1", "192.0.2.1", "2001:db8::1", "64:ff9b::808:808"}) {
     EXPECT_FALSE(IpAddress::parse(text)->is_private()) << text;
   }
+  IpAddress mapped{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 10, 0, 0, 1}, true};
+  EXPECT_TRUE(mapped.is_private());
   EXPECT_TRUE(IpAddress::parse("127.9.9.9")->is_loopback());
   EXPECT_TRUE(IpAddress::parse("::1")->is_loopback());
   EXPECT_FALSE(IpAddress::parse("::2")->is_loopback());

@@ -59,7 +59,7 @@ std::optional<DnsRecord> address(std::string_view rest, std::size_t octets) {
   result.v6 = octets == 16;
   std::transform(rest.begin(), rest.end(), result.octets.begin(),
                  [](char c) { return static_cast<std::uint8_t>(c); });
-  return result;
+  return IpAddress::parse(result.text());  // as written elsewhere: a mapped one becomes IPv4
 }
 
 std::optional<DnsRecord> mx(std::string_view rest) {

@@ -49,6 +49,7 @@ TEST(DnsDecode, reads_whole_records_and_refuses_all_others) {
       {DnsType::a, "\x7f\0\0\x01"s, "127.0.0.1"},
       {DnsType::a, "\x7f\0\0"s, ""},
       {DnsType::aaaa, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"s, "::1"},
+      {DnsType::aaaa, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1"s, "127.0.0.1"},
       {DnsType::aaaa, "\x7f\0\0\x01"s, ""},
       {DnsType::mx, "\0\x0a\x02MX\x04Test\0"s, "10 mx.test"},
       {DnsType::mx, "\0\0\0"s, "0 ."},
