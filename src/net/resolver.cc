@@ -192,6 +192,9 @@ Task<> UnboundResolver::State::probe(std::shared_ptr<State> state) {
     state->trust = Trust::validated;
     state->why_not.clear();
     state->probe_due = now + probe_after_bogus;
+  } else if (before == Trust::validated && answer.status == DnsStatus::temporary) {
+    // Silence proves nothing: who drops packets shall not switch validation off (RFC 7672 §2.1.2).
+    state->probe_due = now + probe_after_bogus;
   } else {
     const bool silent = answer.status == DnsStatus::temporary;
     state->trust = Trust::stripped;
