@@ -160,13 +160,15 @@ smtp::ClientOptions OutgoingConnection::client_options(ClearText clear) const {
 
 Task<Result<void>> OutgoingConnection::start_tls() {
   TlsOptions tls;
-  tls.server_name = host_.host;
+  // RFC 7672 §8.1: by DANE the name is the TLSA base domain; by MTA-STS the MX host (RFC 8461 §4).
+  tls.server_name = need_.proof == TlsProof::dane ? need_.dane.base : host_.host;
   const bool is_verified_here = need_.level == TlsLevel::verified;
   const bool must_verify =
       !is_verified_here && !route_.user.empty() && !host_.endpoint.address.is_private();
   tls.verify = must_verify ? TlsVerify::pkix : TlsVerify::none;
-  // What must be proved is shown again each time: a resumed session shows yesterday's certificate.
-  if (!is_verified_here) tls.session_key = host_.host + "/" + host_.endpoint.text();
+  // What must be proved is shown again each time: a resumed session shows yesterday's certificate,
+  // or that of a handshake in which nobody looked at it.
+  if (!is_verified_here && !must_verify) tls.session_key = host_.host + "/" + host_.endpoint.text();
   in_handshake_ = stream_.get();
   auto secured = co_await start_tls_client(std::move(stream_), tls_->context, std::move(tls),
                                            world_.loop.clock().moment() + options_->tls);
